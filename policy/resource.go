@@ -1,0 +1,36 @@
+package policy
+
+// A Resource is something of which a target has an amount. A part after a dot names one of several
+// amounts of the same kind.
+type Resource string
+
+// The resources, each with the unit of its quantities.
+const (
+	CPU                  Resource = "cpu"                   // thousandths of a core
+	Memory               Resource = "memory"                // bytes
+	Storage              Resource = "storage"               // bytes
+	Replicas             Resource = "replicas"              // a count
+	ThreadsSpreading     Resource = "threads.spreading"     // a count
+	ThreadsConsolidation Resource = "threads.consolidation" // a count
+	TiersHotThreshold    Resource = "tiers.hot_threshold"   // millionths of full activation
+	TiersWarmThreshold   Resource = "tiers.warm_threshold"  // millionths of full activation
+	TiersHotTierSize     Resource = "tiers.hot_tier_size"   // bytes
+)
+
+// The operations: changes without a size, which can be repeated forward but not undone.
+const (
+	EvictNow Resource = "tiers.evict"
+	Compact  Resource = "storage.compact"
+	Prune    Resource = "storage.prune"
+	Archive  Resource = "storage.archive"
+	Retain   Resource = "storage.retain" // seconds of write-ahead log to keep
+)
+
+// IsOperation reports whether r has no size: doing it again only repeats it.
+func (r Resource) IsOperation() bool {
+	switch r {
+	case EvictNow, Compact, Prune, Archive:
+		return true
+	}
+	return false
+}
