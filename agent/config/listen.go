@@ -1,0 +1,38 @@
+package config
+
+// Listen is where the agent and the embedded node answer, as host:port.
+type Listen struct {
+	// Agent serves the console, the API, the Prometheus query API and /metrics.
+	Agent string `yaml:"agent"`
+	// Node is the API of the embedded memory node, if it is enabled.
+	Node string `yaml:"node"`
+	// Metrics serves only /health, /-/healthy, /-/ready and /metrics, for probes and scrapers; none if
+	// empty. It may listen beyond loopback without a token: it shows numbers and changes nothing.
+	Metrics string `yaml:"metrics,omitempty"`
+	// Insecure allows to listen beyond loopback without a token file or TLS client certificates.
+	Insecure bool `yaml:"insecure,omitempty"`
+}
+
+// Auth says who may call the API.
+type Auth struct {
+	// TokenFile holds bearer tokens, one a line, as "read|approve|admin TOKEN".
+	TokenFile string `yaml:"token_file,omitempty"`
+}
+
+// TLS serves the API over TLS, and asks clients for certificates if a CA for them is named.
+type TLS struct {
+	// CertFile and KeyFile are the server's certificate and its key, in PEM.
+	CertFile string `yaml:"cert_file,omitempty"`
+	// KeyFile is the key of CertFile, in PEM.
+	KeyFile string `yaml:"key_file,omitempty"`
+	// ClientCAFile holds the CAs whose client certificates are let in, in PEM.
+	ClientCAFile string `yaml:"client_ca_file,omitempty"`
+}
+
+// Log says what is logged to standard error.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level string `yaml:"level"`
+	// Format is text or json.
+	Format string `yaml:"format"`
+}
