@@ -1,0 +1,58 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+)
+
+// Config is the part of the configuration that [Telemetry.Reload] can swap.
+type Config struct {
+	// Interval is how often the host and the targets are read, and scrapes that name none are made.
+	// Three of it make a sample too old to be evidence.
+	Interval time.Duration
+	// Retention is how long samples are kept; 0 is 15 days.
+	Retention time.Duration
+	Scrapes   []Scrape
+	Targets   []Target
+	// Remote is the Prometheus server that answers signals; nil is the embedded store.
+	Remote *Remote
+}
+
+// A Scrape is one endpoint that is read over HTTP.
+type Scrape struct {
+	Job string // the label "job"
+	URL string
+	// Target is the label "target" on every sample, "" for none.
+	Target string
+	// Interval is 0 for the Config's; Timeout is 0 for the interval, at most 10 s.
+	Interval, Timeout time.Duration
+	// HeadersFile holds "Name: value" lines, BearerTokenFile a token; both are read again by Reload,
+	// the token also at every scrape.
+	HeadersFile, BearerTokenFile string
+	// CAFile holds the certificates that may have signed the endpoint's, "" for the system's.
+	CAFile string
+	// BodyLimit (bytes, after decompression) and SampleLimit bound one answer; 0 is 16 MiB and 20,000.
+	BodyLimit   int64
+	SampleLimit int
+}
+
+// A Target is one service whose cgroups are read at every interval.
+type Target struct {
+	Name string
+	// PerPart gives every sample the label "pod", also while there is only one part. It is set where
+	// parts come and go (Kubernetes). Several parts always have it.
+	PerPart bool
+	// Observe reports the target's parts. It is called once an interval, and again by the Meter's
+	// Sample; an error makes the target blind and nothing else.
+	Observe func(ctx context.Context) (actuators.State, error)
+}
+
+// Remote is a Prometheus server, or anything that speaks its query API.
+type Remote struct {
+	URL             string
+	BearerTokenFile string
+	CAFile          string
+	Timeout         time.Duration // of one query; 0 is 10 s
+}
