@@ -74,7 +74,10 @@ type Action struct {
 
 	State ActionState `json:"state"`
 	Plan  Plan        `json:"plan"`
-	// PlanHash binds an approval to (from, to, steps).
+	// Earlier are the steps of superseded growths before this one, oldest first: a rollback undoes
+	// them after its own, back to First. See [Action.Follows].
+	Earlier []Step `json:"earlier,omitempty"`
+	// PlanHash binds an approval to (from, to, steps); see [PlanHash].
 	PlanHash  string       `json:"plan_hash"`
 	Procedure Procedure    `json:"procedure"`
 	Times     []Transition `json:"times"`
@@ -87,6 +90,11 @@ type Action struct {
 	// RestartedValidation says that a crash has restarted the validation once already.
 	RestartedValidation bool `json:"restarted_validation,omitempty"`
 	Extended            bool `json:"extended,omitempty"`
+	// Unfinished says that the action is over and its leftovers are not cleared away yet.
+	Unfinished bool `json:"unfinished,omitempty"`
+	// Baseline is what was measured right before the change, or before the first of a row of
+	// superseded growths.
+	Baseline *Baseline `json:"baseline,omitempty"`
 	// Checks are the looks at the effect so far.
 	Checks   []Check   `json:"checks,omitempty"`
 	Approval *Approval `json:"approval,omitempty"`
@@ -98,6 +106,9 @@ type Action struct {
 	LastTrue    time.Time `json:"last_true,omitzero"`
 	RetryAfter  time.Time `json:"retry_after,omitzero"`
 	DemandCores *float64  `json:"demand_cores,omitempty"`
+	// ReversedAt is when somebody else was seen to have put the value back to From after this action
+	// had committed; see [Reversed].
+	ReversedAt time.Time `json:"reversed_at,omitzero"`
 }
 
 // A Transition is when an action entered a state.
@@ -119,6 +130,19 @@ type Check struct {
 	At    time.Time `json:"at"`
 	Shown *bool     `json:"shown,omitempty"` // nil: nothing measurable
 	Text  string    `json:"text"`
+}
+
+// A Baseline is what a target did right before a change, to judge the change by.
+type Baseline struct {
+	At        time.Time     `json:"at"` // its end
+	Length    time.Duration `json:"length"`
+	Usage     Usage         `json:"usage"`
+	P99       *float64      `json:"p99,omitempty"`
+	ErrorRate *float64      `json:"error_rate,omitempty"`
+	// Healthy is whether the health request was answered before a live change; nil if not asked.
+	Healthy *bool `json:"healthy,omitempty"`
+	// Require says of each line of the checklist whether it held, nil where it was unknown.
+	Require []*bool `json:"require,omitempty"`
 }
 
 // An Approval is a person's yes, bound to one plan.

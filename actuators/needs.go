@@ -37,18 +37,19 @@ type EventSink interface {
 // Usage is what a target (the worst of its parts) used over a stretch of time. A nil field was not
 // measured: absent is not zero.
 type Usage struct {
-	Cores          *float64 // mean CPU use
-	CPULimit       *float64 // effective limit in cores, nil if unlimited
-	ThrottledRatio *float64 // throttled periods / periods
-	CPUStall       *float64 // PSI some, as a ratio of time
-	MemoryBytes    *int64   // largest usage
-	WorkingSet     *int64   // largest working set: usage less inactive file
-	AnonBytes      *int64   // largest anonymous memory
-	MemoryLimit    *int64   // effective limit, nil if unlimited
-	MemoryStall    *float64 // PSI full, as a ratio of time
-	Refaults       *float64 // workingset refaults a second
-	ReclaimStalls  *float64 // times the limit was hit, a second (v1 failcnt, v2 memory.events max+high)
-	OOMKills       *int64   // during the stretch
-	Restarts       *int64   // during the stretch
-	Samples        int      // how many samples the stretch held
+	Cores          *float64 `json:"cores,omitempty"`           // mean CPU use
+	CPULimit       *float64 `json:"cpu_limit,omitempty"`       // effective limit in cores, nil if unlimited
+	ThrottledRatio *float64 `json:"throttled_ratio,omitempty"` // throttled periods / periods
+	ThrottledTime  *float64 `json:"throttled_time,omitempty"`  // throttled seconds a second
+	CPUStall       *float64 `json:"cpu_stall,omitempty"`       // PSI some, as a ratio of time
+	MemoryBytes    *int64   `json:"memory_bytes,omitempty"`    // largest usage
+	WorkingSet     *int64   `json:"working_set,omitempty"`     // largest working set: usage less inactive file
+	AnonBytes      *int64   `json:"anon_bytes,omitempty"`      // largest anonymous memory
+	MemoryLimit    *int64   `json:"memory_limit,omitempty"`    // effective limit, nil if unlimited
+	MemoryStall    *float64 `json:"memory_stall,omitempty"`    // PSI full, as a ratio of time
+	Refaults       *float64 `json:"refaults,omitempty"`        // workingset refaults a second
+	ReclaimStalls  *float64 `json:"reclaim_stalls,omitempty"`  // times the limit was hit, a second (v1 failcnt, v2 memory.events max+high)
+	OOMKills       *int64   `json:"oom_kills,omitempty"`       // during the stretch
+	Restarts       *int64   `json:"restarts,omitempty"`        // during the stretch
+	Samples        int      `json:"samples"`                   // how many samples the stretch held
 }
