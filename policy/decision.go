@@ -7,6 +7,7 @@ import "time"
 type Proposal struct {
 	Target    string     `json:"target"`
 	Policy    string     `json:"policy"`              // the policy's or alert's name
+	Source    Source     `json:"source,omitempty"`
 	Row       int        `json:"row"`                 // from 1; 0 for otherwise, -1 where there is none
 	Condition string     `json:"condition,omitempty"` // the row as a person would write it
 	Verdict   Verdict    `json:"verdict"`
@@ -26,6 +27,18 @@ type Proposal struct {
 	Direction Direction `json:"direction,omitempty"`
 }
 
+// A Source is what kind of policy a proposal comes from.
+type Source string
+
+// The sources.
+const (
+	FromMatrix    Source = "matrix"
+	FromAlert     Source = "alert"
+	FromRightsize Source = "rightsize"
+	FromSchedule  Source = "schedule"
+	FromPerson    Source = "person"
+)
+
 // A Touch is one limit that changed or refused a proposal, with its number.
 type Touch struct {
 	Limit string   `json:"limit"` // "max", "steps", "host admission", "cooldown up", ...
@@ -42,7 +55,7 @@ type Loser struct {
 
 // A Held says what a decided change still waits for.
 type Held struct {
-	By    string    `json:"by"` // approval, maintenance window, cooldown, budget, validation, plan, dry-run
+	By    string    `json:"by"` // see HeldByPlan and its neighbours
 	Text  string    `json:"text"`
 	Until time.Time `json:"until,omitzero"` // zero: not known
 }
@@ -61,7 +74,9 @@ type Decision struct {
 	Touches  []Touch  `json:"touches,omitempty"`
 	Losers   []Loser  `json:"losers,omitempty"`
 	// Refused says why nothing will be done, "" otherwise.
-	Refused  string  `json:"refused,omitempty"`
+	Refused string `json:"refused,omitempty"`
+	// Advice says that it is refused because it is not ours to do: a person may.
+	Advice   bool    `json:"advice,omitempty"`
 	Held     *Held   `json:"held,omitempty"`
 	ActionID string  `json:"action_id,omitempty"`
 	Outcome  Outcome `json:"outcome,omitempty"`
