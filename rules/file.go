@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/prometheus/model/rulefmt"
@@ -12,40 +11,51 @@ type File struct {
 	// Name is the path, or preset:NAME.
 	Name   string
 	Groups []rulefmt.RuleGroup
+
+	outline outline
 }
 
 // An AlertRule is one alerting rule of a file.
 type AlertRule struct {
 	File, Group, Name, Expr string
+	Line                    int
 	For                     time.Duration
 }
 
-// Alerts lists the file's alerting rules.
-func (f *File) Alerts() []AlertRule { return nil }
-
-// Records reports whether the file has a recording rule, and where the first one is.
-func (f *File) Records() (where string, ok bool) { return "", false }
-
-// Load checks one rule file; name is for messages. Its error lists all faults, each with file, line,
-// group, rule and remedy.
-func Load(name string, data []byte) (*File, error) { return nil, errors.ErrUnsupported }
-
-// Preset loads one of the rule files that come with engramd: "engram-scaling".
-func Preset(name string) (*File, error) { return nil, errors.ErrUnsupported }
-
-// Presets lists the names of the rule files that come with engramd.
-func Presets() []string { return nil }
-
-// Lint reports what is no fault and yet probably wrong.
-func Lint(f *File) []Finding { return nil }
-
-// A Finding is one remark of [Lint].
-type Finding struct {
-	File, Group, Rule string
-	Line              int // 0 if not known
-	Text              string
+// Alerts lists the file's alerting rules, in order.
+func (f *File) Alerts() []AlertRule {
+	var alerts []AlertRule
+	for g, group := range f.Groups {
+		for r, rule := range group.Rules {
+			if rule.Alert == "" {
+				continue
+			}
+			alerts = append(alerts, AlertRule{
+				File: f.Name, Group: group.Name, Name: rule.Alert, Expr: rule.Expr,
+				Line: f.outline.rule(g, r).Line, For: time.Duration(rule.For),
+			})
+		}
+	}
+	return alerts
 }
 
-// LongestRange returns how far back expr looks: its ranges, subqueries and offsets, nested ones added
-// up. An expression without any looks back zero.
-func LongestRange(expr string) (time.Duration, error) { return 0, errors.ErrUnsupported }
+// Recording says where the file's first recording rule is, and false if it has none.
+func (f *File) Recording() (where Fault, ok bool) {
+	for g, group := range f.Groups {
+		for r, rule := range group.Rules {
+			if rule.Record != "" {
+				return f.at(g, r, "is a recording rule"), true
+			}
+		}
+	}
+	return Fault{}, false
+}
+
+// at makes a fault about one rule.
+func (f *File) at(g, r int, text string) Fault {
+	rule := f.Groups[g].Rules[r]
+	return Fault{
+		File: f.Name, Line: f.outline.rule(g, r).Line, Column: f.outline.rule(g, r).Column,
+		Group: f.Groups[g].Name, Rule: r + 1, Name: rule.Alert + rule.Record, Text: text,
+	}
+}

@@ -8,12 +8,8 @@ type Metrics struct {
 	Prometheus *Prometheus
 	// Interval is how far samples are apart, also of a Prometheus server's.
 	Interval time.Duration
-	// Timeout bounds one scrape or query.
-	Timeout time.Duration
 	// Retention is how long the embedded store keeps samples.
 	Retention time.Duration
-	// RetentionBytes bounds the embedded store; 0 is no bound.
-	RetentionBytes int64
 	// Scrape lists everything to scrape, with one entry for each target's node.
 	Scrape []Scrape
 }
@@ -24,10 +20,10 @@ type Prometheus struct {
 	URL string `yaml:"url"`
 	// BearerTokenFile holds a token to send.
 	BearerTokenFile string `yaml:"bearer_token_file,omitempty"`
-	// HeadersFile holds more headers to send, one "Name: value" a line.
-	HeadersFile string `yaml:"headers_file,omitempty"`
 	// CAFile holds the CA of the server's certificate, in PEM.
 	CAFile string `yaml:"ca_file,omitempty"`
+	// Timeout bounds one query.
+	Timeout time.Duration `yaml:"timeout"`
 }
 
 // A Scrape is one URL whose samples are stored, with the labels job and, if it is a target's,
@@ -39,10 +35,10 @@ type Scrape struct {
 	URL string
 	// Target is the label target, "" if it belongs to none.
 	Target string
-	// Interval and Timeout are metrics.interval and metrics.timeout if not said.
+	// Interval and Timeout are 0 where the file says nothing: telemetry's defaults.
 	Interval, Timeout time.Duration
 	// BearerTokenFile and HeadersFile hold what to send along.
 	BearerTokenFile, HeadersFile string
-	// Labels are added to each sample.
-	Labels map[string]string
+	// CAFile holds the CA of the endpoint's certificate, in PEM.
+	CAFile string
 }

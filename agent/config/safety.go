@@ -1,12 +1,14 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/engramd/engramd/policy"
+)
 
 // Safety bounds what may happen to one target.
 type Safety struct {
-	// CooldownUp and CooldownDown keep changes of one resource apart.
-	CooldownUp, CooldownDown time.Duration
-	Budget                   Budget
+	policy.Safety
 	// ReserveCPU and ReserveMemory are what host admission leaves to the host.
 	ReserveCPU, ReserveMemory Reserve
 	// Overcommit lets the sum of CPU limits pass what the host has.
@@ -17,13 +19,6 @@ type Safety struct {
 	Recheck time.Duration
 	// ApprovalTTL is how long a proposal waits for a person, and an approval for its turn.
 	ApprovalTTL time.Duration
-}
-
-// A Budget is how many changes a target gets.
-type Budget struct {
-	PerHour           int
-	PerDay            int
-	EmergenciesPerDay int
 }
 
 // A Reserve is a part of what the host has, or an amount in the resource's unit. Exactly one is set,
