@@ -6,7 +6,7 @@ import "time"
 // was asked.
 type Proposal struct {
 	Target    string     `json:"target"`
-	Policy    string     `json:"policy"`              // the policy's or alert's name
+	Policy    string     `json:"policy"` // the policy's or alert's name
 	Source    Source     `json:"source,omitempty"`
 	Row       int        `json:"row"`                 // from 1; 0 for otherwise, -1 where there is none
 	Condition string     `json:"condition,omitempty"` // the row as a person would write it
