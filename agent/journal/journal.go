@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// FileName is the journal's file below data_dir.
+const FileName = "journal.db"
+
+// Sentinels that errors of this package wrap.
+var (
+	// ErrNotFound says that there is no record of that id.
+	ErrNotFound = errors.New("not found")
+	// ErrAmbiguous says that several ids begin like the one given.
+	ErrAmbiguous = errors.New("ambiguous id")
+	// ErrLocked says that another process has the journal open.
+	ErrLocked = errors.New("journal is in use")
+	// ErrNewer says that a newer engramd wrote the journal.
+	ErrNewer = errors.New("journal was written by a newer engramd")
+	// ErrDamaged says that the file itself, not only a record, cannot be read.
+	ErrDamaged = errors.New("journal is damaged")
+)
+
+// A Journal is one open journal file.
+type Journal struct {
+	db   *bolt.DB
+	log  *slog.Logger
+	path string
+
+	index  index
+	faults []Fault
+
+	closing sync.Once
+	closed  error
+}
+
+// lockPatience is how long Open waits for a process that is just about to leave.
+const lockPatience = 500 * time.Millisecond
+
+// Open opens the journal in the directory dir, and makes both if they are missing. It wraps ErrLocked
+// with the holder, ErrNewer or ErrDamaged where the file cannot be used, each with what to do.
+func Open(dir string, log *slog.Logger) (*Journal, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open journal: make data_dir: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	// The file stays open by itself; the root is needed only until bbolt has it.
+	defer root.Close()
+
+	j := &Journal{log: log, path: filepath.Join(dir, FileName), index: newIndex()}
+	err = guarded(func() (err error) {
+		j.db, err = bolt.Open(FileName, 0o600, &bolt.Options{
+			Timeout:      lockPatience,
+			FreelistType: bolt.FreelistMapType,
+			NoStatistics: true,
+			OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+				return root.OpenFile(name, flag, mode)
+			},
+		})
+		return err
+	})
+	if err != nil {
+		return nil, j.explain(dir, err)
+	}
+	if err := guarded(j.prepare); err != nil {
+		return nil, errors.Join(j.explain(dir, err), j.Close())
+	}
+	return j, nil
+}
+
+// Close closes the file. It may be called more than once.
+func (j *Journal) Close() error {
+	j.closing.Do(func() {
+		if err := j.db.Close(); err != nil {
+			j.closed = fmt.Errorf("close journal: %w", err)
+		}
+	})
+	return j.closed
+}
+
+// Path is where the journal's file is.
+func (j *Journal) Path() string { return j.path }
+
+// explain turns what bbolt says into what a person can do.
+func (j *Journal) explain(dir string, err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		who := "another process"
+		if pid, ok := lockHolder(j.path); ok {
+			who = fmt.Sprintf("process %d", pid)
+		}
+		return fmt.Errorf("open journal: data_dir %s: %w by %s: stop it, or give this engramd another data_dir", dir, ErrLocked, who)
+	case errors.Is(err, ErrNewer):
+		return fmt.Errorf("open journal %s: %w: run that version, or move the file away to start without history", j.path, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("open journal: data_dir %s: %w: run engramd as the directory's owner, or give it another data_dir", dir, err)
+	case errors.Is(err, ErrDamaged), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("open journal %s: %w: %v: finish or undo by hand what may have been under way, then move the file away", j.path, ErrDamaged, err)
+	}
+	return fmt.Errorf("open journal %s: %w", j.path, err)
+}
+
+// Faults lists the records that Open could not read and set aside.
+func (j *Journal) Faults() []Fault { return j.faults }
+
+// A Fault is a record that could not be read.
+type Fault struct {
+	Bucket string          `json:"bucket"`
+	Key    string          `json:"key"`
+	Reason string          `json:"reason"`
+	At     time.Time       `json:"at"`
+	Raw    json.RawMessage `json:"raw"` // the record as a JSON string
+}
