@@ -23,7 +23,30 @@ type Target struct {
 	AdoptUnlimited bool
 	// AllowIrreversible allows steps that cannot be undone.
 	AllowIrreversible bool
+	// StopTimeout is how long a restart lets the process end by itself; 0 is the platform's default.
+	StopTimeout time.Duration
+	// Memory says what moves along with a memory limit.
+	Memory MemoryOptions
 }
+
+// MemoryOptions say what moves along with a memory limit.
+type MemoryOptions struct {
+	// Reservation is the reserved (protected) part of the limit, as a fraction: 0.5 is 50%. 0 leaves
+	// the reservation as it is, but never above the limit.
+	Reservation float64
+	// Swap is how the limit on swap follows; empty is [SwapKeepDelta].
+	Swap Swap
+}
+
+// Swap says how the limit on swap follows one on memory.
+type Swap string
+
+// How swap follows memory. Unlimited swap stays unlimited under the first two.
+const (
+	SwapKeepDelta Swap = "keep-delta" // as many bytes of swap as before
+	SwapKeepRatio Swap = "keep-ratio" // in proportion to memory
+	SwapNone      Swap = "none"       // no swap
+)
 
 // Bounds are the limits within which one resource of a target may move, in the resource's unit.
 // Unset means no bound.
