@@ -32,8 +32,8 @@ type Alert struct {
 	Episode string
 }
 
-// Alerts lists the pending and firing alerts of all files, ordered by name and labels; none unless Run
-// runs. After a start every alert is pending until the library has looked for the state it had before
+// Alerts lists the pending and firing alerts of all files, by name and the oldest first; none
+// unless Run runs. After a start every alert is pending until the library has looked for the state it had before
 // (two evaluations), so that nothing acts twice in one episode.
 func (e *Evaluator) Alerts() []Alert {
 	var alerts []Alert
@@ -49,7 +49,7 @@ func (e *Evaluator) Alerts() []Alert {
 		}
 	}
 	slices.SortFunc(alerts, func(a, b Alert) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Episode, b.Episode))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.ActiveAt.Compare(b.ActiveAt), cmp.Compare(a.Episode, b.Episode))
 	})
 	return alerts
 }

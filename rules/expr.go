@@ -52,7 +52,8 @@ func LongestRange(expr string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return lookBack(tree)
+	d, err := lookBack(tree)
+	return max(0, d), err
 }
 
 func lookBack(node parser.Node) (time.Duration, error) {
@@ -72,14 +73,17 @@ func lookBack(node parser.Node) (time.Duration, error) {
 		own = n.Range + n.OriginalOffset
 	}
 	var longest time.Duration
+	first := true
 	for child := range parser.ChildrenIter(node) {
 		d, err := lookBack(child)
 		if err != nil {
 			return 0, err
 		}
-		longest = max(longest, d)
+		if first || d > longest {
+			longest, first = d, false
+		}
 	}
-	return max(0, own+longest), nil
+	return own + longest, nil
 }
 
 func fixedTime(e parser.Expr) error {

@@ -51,7 +51,7 @@ var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 // yamlFault makes a fault of an error text of the YAML library.
 func yamlFault(file, text string) Fault {
-	f := Fault{File: file, Hint: "see the indentation and the quotes there"}
+	f := Fault{File: file, Hint: "see the indentation and the quotes in the block that begins there"}
 	text = strings.TrimPrefix(text, "yaml: ")
 	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
 	text, _, _ = strings.Cut(text, "\n")
@@ -94,12 +94,19 @@ func (f *File) translateGroup(err error) Fault {
 	text := groupPlace.ReplaceAllString(err.Error(), "")
 	fault := yamlFault(f.Name, text)
 	fault.Hint = ""
-	if name := quotedName(text); strings.Contains(text, "is repeated in the same file") {
+	name := ""
+	switch {
+	case strings.Contains(text, "is repeated in the same file"):
+		name = quotedName(text)
 		fault.Text, fault.Hint = fmt.Sprintf("group %q is there twice", name), "rename one, or put their rules together"
-		for g := range f.outline.groups() { // the last one of the name
-			if n := field(f.outline.group(g), "name"); n.Value == name {
-				fault.Line, fault.Column = n.Line, n.Column
-			}
+	case strings.Contains(text, "Groupname must not be empty"):
+		fault.Text, fault.Hint = "a group has no name", "add `name:`"
+	default:
+		return fault
+	}
+	for g := range f.outline.groups() { // the last one of the name
+		if n := f.outline.group(g); field(n, "name").Value == name {
+			fault.Line, fault.Column = n.Line, n.Column
 		}
 	}
 	return fault

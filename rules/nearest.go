@@ -1,19 +1,29 @@
 package rules
 
+import "strings"
+
 // Nearest returns the name that got was probably meant to be, or "" if none is near enough: at most
-// one edit in three letters away, counting a swap of neighbours as one.
+// two edits in five letters and three in all away, counting a swap of neighbours as one; or one
+// is the beginning of the other.
 func Nearest(got string, names []string) string {
 	const longest = 64 // what is longer is no typing mistake
 	if len(got) > longest {
 		return ""
 	}
-	best, distance := "", 1+max(1, len(got)/3)
+	best, distance := "", 1+min(3, max(1, len(got)*2/5))
 	for _, name := range names {
 		if len(name) > longest {
 			continue
 		}
 		if d := edits(got, name); d < distance {
 			best, distance = name, d
+		}
+	}
+	if best == "" && len(got) >= 3 {
+		for _, name := range names {
+			if strings.HasPrefix(got, name) && len(name) >= 3 || strings.HasPrefix(name, got) {
+				return name
+			}
 		}
 	}
 	return best

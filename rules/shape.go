@@ -194,7 +194,7 @@ func suggestion(got string, keys map[string]shape) string {
 
 func sorted(fs Faults) Faults {
 	slices.SortStableFunc(fs, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.CompactFunc(fs, func(a, b Fault) bool { return a == b })
 }
