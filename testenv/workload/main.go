@@ -1,7 +1,8 @@
 // Command workload is the service of the real-system tests; package service says what it does.
 //
-//	workload           serve until SIGTERM, as WORKLOAD_* says; exit 0, 1 (cannot run) or 3 (crashed on command)
-//	workload health    ask the /health of the workload that WORKLOAD_LISTEN names; exit 0 or 1 (for images without curl)
+//	workload               serve until SIGTERM, as WORKLOAD_* says; exit 0, 1 (cannot run) or 3 (crashed on command)
+//	workload health [URL]  ask the /health of the workload at URL, else the one that WORKLOAD_LISTEN names; exit 0 or 1
+//	                       (for images without curl)
 package main
 
 import (
@@ -31,11 +32,13 @@ func main() {
 }
 
 func run(log *slog.Logger) error {
-	if len(os.Args) > 2 || len(os.Args) == 2 && os.Args[1] != "health" {
-		return errors.New("usage: workload [health]")
-	}
-	if len(os.Args) == 2 {
-		return health(os.Getenv("WORKLOAD_LISTEN"))
+	switch args := os.Args[1:]; {
+	case len(args) == 1 && args[0] == "health":
+		return health(own(os.Getenv("WORKLOAD_LISTEN")))
+	case len(args) == 2 && args[0] == "health":
+		return health(args[1])
+	case len(args) > 0:
+		return errors.New("usage: workload [health [URL]]")
 	}
 	config, err := service.FromEnv(os.Getenv)
 	if err != nil {
@@ -46,14 +49,18 @@ func run(log *slog.Logger) error {
 	return service.New(config, log).Run(ctx)
 }
 
-// health asks the service that listens on the given address, over loopback.
-func health(listen string) error {
+// own is the base URL, over loopback, of the service that listens on the given address.
+func own(listen string) string {
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		port = "8080"
 	}
+	return "http://" + net.JoinHostPort("127.0.0.1", port)
+}
+
+func health(base string) error {
 	client := &http.Client{Timeout: 5 * time.Second}
-	answer, err := client.Get("http://" + net.JoinHostPort("127.0.0.1", port) + "/health")
+	answer, err := client.Get(base + "/health")
 	if err != nil {
 		return err
 	}
