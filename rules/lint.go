@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -103,7 +104,7 @@ func fixedLabels(e parser.Expr) map[string]string {
 func equalities(s *parser.VectorSelector) map[string]string {
 	fixed := map[string]string{}
 	for _, m := range s.LabelMatchers {
-		if m.Name != labels.MetricName && m.Type == labels.MatchEqual && m.Value != "" {
+		if m.Name != model.MetricNameLabel && m.Type == labels.MatchEqual && m.Value != "" {
 			fixed[m.Name] = m.Value
 		}
 	}
