@@ -29,7 +29,8 @@ func (g Group) readCPU(r *reader, c *CPU) {
 		g.readCPUAcct(r, c)
 	}
 	c.Limit = r.cpuLimit(d)
-	c.EffectiveLimit = d.smallest(r.cpuLimit)
+	c.ParentLimit = d.above(r.cpuLimit)
+	c.EffectiveLimit = lesser(c.Limit, c.ParentLimit)
 }
 
 // readCPUAcct reads v1's use, which is a controller of its own.

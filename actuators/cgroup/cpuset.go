@@ -84,7 +84,7 @@ func (r *reader) set(d dir, v2 string, v1 ...string) Set {
 				return s
 			}
 		}
-		if d.path == d.top || len(d.path) <= len(d.top) {
+		if len(d.path) <= len(d.top) {
 			return nil
 		}
 		d.path = filepath.Dir(d.path)

@@ -22,7 +22,8 @@ func (r *reader) memoryV2(d dir, m *Memory) {
 	m.Usage = r.number(d, "memory.current")
 	m.Swap = r.number(d, "memory.swap.current")
 	m.Limit = r.quantity(d, "memory.max")
-	m.EffectiveLimit = d.smallest(func(d dir) policy.Quantity { return r.quantity(d, "memory.max") })
+	m.ParentLimit = d.above(func(d dir) policy.Quantity { return r.quantity(d, "memory.max") })
+	m.EffectiveLimit = lesser(m.Limit, m.ParentLimit)
 	m.High = r.quantity(d, "memory.high")
 	m.Low = r.quantity(d, "memory.low")
 	m.SwapLimit = r.quantity(d, "memory.swap.max")
@@ -58,7 +59,8 @@ func (r *reader) memoryV1(d dir, m *Memory) {
 	if m.Refaults == nil {
 		m.Refaults = get(stat, "total_workingset_refault")
 	}
-	m.EffectiveLimit = d.smallest(func(d dir) policy.Quantity { return r.quantity(d, "memory.limit_in_bytes") })
+	m.ParentLimit = d.above(func(d dir) policy.Quantity { return r.quantity(d, "memory.limit_in_bytes") })
+	m.EffectiveLimit = lesser(m.Limit, m.ParentLimit)
 	// The kernel has walked up already, also where a container cannot see its parents.
 	if n := get(stat, "hierarchical_memory_limit"); n != nil {
 		m.EffectiveLimit = lesser(m.EffectiveLimit, bounded(*n))

@@ -84,18 +84,15 @@ func (r *reader) keyed(d dir, name string) map[string]int64 {
 	return m
 }
 
-// smallest returns the smallest of what read finds in the group's directory and those above it, as
-// far as they can be seen.
-func (d dir) smallest(read func(dir) policy.Quantity) policy.Quantity {
+// above returns the smallest of what read finds in the directories above the group's, as far as they
+// can be seen.
+func (d dir) above(read func(dir) policy.Quantity) policy.Quantity {
 	var least policy.Quantity
-	for {
+	for len(d.path) > len(d.top) {
+		d.path = filepath.Dir(d.path)
 		least = lesser(least, read(d))
-		up := dir{filepath.Dir(d.path), d.top, d.v2}
-		if d.path == d.top || len(up.path) < len(d.top) {
-			return least
-		}
-		d = up
 	}
+	return least
 }
 
 // lesser returns the smaller of two limits, of which one may be unset or unlimited.

@@ -68,12 +68,12 @@ func TestRead(t *testing.T) {
 			CPU: cgroup.CPU{
 				Used: new(12500 * time.Millisecond), User: new(10 * time.Second), System: new(2500 * time.Millisecond),
 				Periods: new(int64(4000)), ThrottledPeriods: new(int64(1200)), Throttled: new(time.Minute),
-				Limit: policy.Amount(1500), EffectiveLimit: policy.Amount(1000), Weight: new(int64(100)),
+				Limit: policy.Amount(1500), ParentLimit: policy.Amount(1000), EffectiveLimit: policy.Amount(1000), Weight: new(int64(100)),
 			},
 			Memory: cgroup.Memory{
 				Usage: new(int64(300000000)), WorkingSet: new(int64(240000000)), Anon: new(int64(200000000)),
 				File: new(int64(90000000)), Kernel: new(int64(10000000)), InactiveFile: new(int64(60000000)), Swap: new(int64(0)),
-				Limit: policy.Amount(536870912), EffectiveLimit: policy.Amount(536870912),
+				Limit: policy.Amount(536870912), ParentLimit: policy.Unlimited(), EffectiveLimit: policy.Amount(536870912),
 				High: policy.Unlimited(), Low: policy.Amount(0), SwapLimit: policy.Amount(536870912),
 				OOMKills: new(int64(1)), LimitHits: new(int64(20)), Refaults: new(int64(12)),
 			},
@@ -90,12 +90,12 @@ func TestRead(t *testing.T) {
 			CPU: cgroup.CPU{
 				Used: new(5 * time.Second), User: new(4 * time.Second), System: new(time.Second),
 				Periods: new(int64(100)), ThrottledPeriods: new(int64(40)), Throttled: new(2500 * time.Millisecond),
-				Limit: policy.Amount(500), EffectiveLimit: policy.Amount(500), Shares: new(int64(1024)),
+				Limit: policy.Amount(500), ParentLimit: policy.Amount(4000), EffectiveLimit: policy.Amount(500), Shares: new(int64(1024)),
 			},
 			Memory: cgroup.Memory{
 				Usage: new(int64(100000000)), WorkingSet: new(int64(70000000)), Anon: new(int64(50000000)),
 				File: new(int64(40000000)), Kernel: new(int64(3000000)), InactiveFile: new(int64(30000000)), Swap: new(int64(7)),
-				Limit: policy.Amount(134217728), EffectiveLimit: policy.Amount(104857600),
+				Limit: policy.Amount(134217728), ParentLimit: policy.Unlimited(), EffectiveLimit: policy.Amount(104857600),
 				Low: policy.Amount(67108864), SwapLimit: policy.Amount(134217728),
 				OOMKills: new(int64(2)), LimitHits: new(int64(12)), Refaults: new(int64(3)),
 			},
@@ -117,7 +117,7 @@ func TestRead(t *testing.T) {
 			Memory: cgroup.Memory{Limit: policy.Amount(1 << 30), EffectiveLimit: policy.Amount(512 << 20)},
 		}},
 		{"container/v2", 42, "/nested", true, cgroup.Stats{
-			CPU: cgroup.CPU{Limit: policy.Unlimited(), EffectiveLimit: policy.Amount(500)},
+			CPU: cgroup.CPU{Limit: policy.Unlimited(), ParentLimit: policy.Amount(500), EffectiveLimit: policy.Amount(500)},
 		}},
 		{"container/v2", 43, "/../../elsewhere", true, cgroup.Stats{
 			CPU: cgroup.CPU{Limit: policy.Amount(2000), EffectiveLimit: policy.Amount(2000)},

@@ -24,9 +24,9 @@ type CPU struct {
 	// was stopped at its limit, and Throttled for how long (summed over processors).
 	Periods, ThrottledPeriods *int64
 	Throttled                 *time.Duration
-	// Limit is the group's own quota in thousandths of a core, EffectiveLimit the smallest on the way
-	// up.
-	Limit, EffectiveLimit policy.Quantity
+	// Limit is the group's own quota in thousandths of a core, ParentLimit the smallest of those above
+	// it as far as they can be seen, and EffectiveLimit the smaller of both.
+	Limit, ParentLimit, EffectiveLimit policy.Quantity
 	// Shares is v1's relative weight (1024 is usual), Weight is v2's (100 is usual).
 	Shares, Weight *int64
 }
@@ -39,8 +39,9 @@ type Memory struct {
 	Anon, File, Kernel *int64
 	InactiveFile       *int64
 	Swap               *int64
-	// Limit is the group's own, EffectiveLimit the smallest on the way up.
-	Limit, EffectiveLimit policy.Quantity
+	// Limit is the group's own, ParentLimit the smallest of those above it as far as they can be seen,
+	// and EffectiveLimit the smaller of both.
+	Limit, ParentLimit, EffectiveLimit policy.Quantity
 	// High is v2's throttling limit, Low the protected part (v1: the soft limit).
 	High, Low policy.Quantity
 	// SwapLimit bounds swap alone, as in v2; v1's sum of memory and swap is taken apart.
