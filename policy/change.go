@@ -8,6 +8,28 @@ import (
 	"strings"
 )
 
+// A Change is what a row, an alert or a person asks of one resource. Exactly one of By and To is set,
+// and neither for an operation.
+type Change struct {
+	Resource Resource `json:"resource"`
+	By       *By      `json:"by,omitempty"`
+	To       *To      `json:"to,omitempty"`
+	// Cap ends growth; it never shrinks. Unset is no cap.
+	Cap Quantity `json:"cap,omitzero"`
+}
+
+// By is a relative change: a factor, or an amount added.
+type By struct {
+	Factor float64 `json:"factor,omitempty"` // x2 is 2, 50% is 1.5, -20% is 0.8
+	Add    int64   `json:"add,omitempty"`
+}
+
+// To is an absolute change.
+type To struct {
+	Max    bool  `json:"max,omitempty"` // the largest that limits and host allow
+	Amount int64 `json:"amount,omitempty"`
+}
+
 // ParseChange reads {by: x2 | 50% | 2 | 1Gi, to: max | N, cap: N} of r; what is absent is "". An
 // operation has none of the three.
 func ParseChange(r Resource, by, to, limit string) (Change, error) {

@@ -118,6 +118,7 @@ const (
 	EventBlind    EventType = "blind"    // a policy cannot see
 	EventStandby  EventType = "standby"  // another agent holds a target
 	EventDiagnose EventType = "diagnose" // a diagnosis was made
+	EventAlert    EventType = "alert"    // a Prometheus alert fires, or is over
 	EventAgent    EventType = "agent"    // the agent itself: started, stopping, reloaded
 	EventFailure  EventType = "failure"  // a person is needed
 )

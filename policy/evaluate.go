@@ -51,27 +51,3 @@ type Pending struct {
 	// FreshAt is when evidence will be fresh, zero if it is.
 	FreshAt time.Time `json:"fresh_at,omitzero"`
 }
-
-// Clocks are what a policy remembers of one target between two evaluations. The zero value remembers
-// nothing.
-type Clocks struct {
-	At   time.Time  `json:"at,omitzero"` // of the last evaluation
-	Rows []RowClock `json:"rows,omitempty"`
-}
-
-// A RowClock says since when a row has been true without a break.
-type RowClock struct {
-	Condition string    `json:"condition"`
-	Since     time.Time `json:"since,omitzero"` // zero: it is not
-}
-
-// Evaluate finds the row that holds for target and what it proposes.
-func (p Policy) Evaluate(target string, c Clocks, in Inputs) (Clocks, Evaluation) {
-	return c, Evaluation{Policy: p.Name, Target: target, At: in.Now, Row: -1, Verdict: HoldSize, Veto: true}
-}
-
-// EffectiveCooldown is how long after a change the row (from 1; 0 for otherwise) can act again at the
-// earliest: the largest of the configured cooldown and longest range + for + settle.
-func (m Matrix) EffectiveCooldown(row int, configured, settle time.Duration) time.Duration {
-	return configured
-}

@@ -1,11 +1,45 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 )
+
+// An Interval holds the values v with Lo <= v < Hi. Infinite bounds are open.
+type Interval struct{ Lo, Hi float64 }
+
+// Contains reports whether v lies in the interval.
+func (i Interval) Contains(v float64) bool { return i.Lo <= v && v < i.Hi }
+
+// MarshalJSON writes [lo, hi] with null for an open bound: JSON has no infinity.
+func (i Interval) MarshalJSON() ([]byte, error) {
+	bound := func(f float64) *float64 {
+		if math.IsInf(f, 0) {
+			return nil
+		}
+		return &f
+	}
+	return json.Marshal([2]*float64{bound(i.Lo), bound(i.Hi)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (i *Interval) UnmarshalJSON(b []byte) error {
+	var pair [2]*float64
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return fmt.Errorf("interval: want [lo, hi]: %w", err)
+	}
+	*i = Interval{math.Inf(-1), math.Inf(1)}
+	if pair[0] != nil {
+		i.Lo = *pair[0]
+	}
+	if pair[1] != nil {
+		i.Hi = *pair[1]
+	}
+	return nil
+}
 
 const halfOpen = "intervals are half-open: the lower bound belongs to it, the upper one does not"
 
