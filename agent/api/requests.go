@@ -5,34 +5,34 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// By is who asks. The server sets it to the name of the token or the client certificate; without
+// Asked is who asks. The server sets it to the name of the token or the client certificate; without
 // either it is what the client says, and proves nothing.
-type By struct {
+type Asked struct {
 	By string `json:"by,omitempty"`
 }
 
 // An ApproveRequest is a person's yes.
 type ApproveRequest struct {
-	By
+	Asked
 	// PlanHash binds the yes to the plan that was shown; without it the yes is to the plan of now.
 	PlanHash string `json:"plan_hash,omitempty"`
 }
 
 // A ReasonRequest carries the reason of a no.
 type ReasonRequest struct {
-	By
+	Asked
 	Reason string `json:"reason,omitempty"`
 }
 
 // A TargetRequest names one target, or with "" all.
 type TargetRequest struct {
-	By
+	Asked
 	Target string `json:"target,omitempty"`
 }
 
 // A PauseRequest stops new actions on one target, or with "" on all.
 type PauseRequest struct {
-	By
+	Asked
 	Target string `json:"target,omitempty"`
 	// For is how long, as "2h" or "1d12h"; zero is until resumed.
 	For    model.Duration `json:"for,omitempty"`
@@ -41,7 +41,7 @@ type PauseRequest struct {
 
 // A FreezeRequest keeps one resource of a target, or with "" all of them, as it is.
 type FreezeRequest struct {
-	By
+	Asked
 	Target   string          `json:"target"`
 	Resource policy.Resource `json:"resource,omitempty"`
 	For      model.Duration  `json:"for,omitempty"` // zero is until unfrozen
@@ -50,14 +50,14 @@ type FreezeRequest struct {
 
 // An UnfreezeRequest ends freezes of one target: that of one resource, or with "" all.
 type UnfreezeRequest struct {
-	By
+	Asked
 	Target   string          `json:"target"`
 	Resource policy.Resource `json:"resource,omitempty"`
 }
 
 // A ReleaseRequest gives back one target, or all: exactly one of the two is set.
 type ReleaseRequest struct {
-	By
+	Asked
 	Target string `json:"target,omitempty"`
 	All    bool   `json:"all,omitempty"`
 }
