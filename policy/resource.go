@@ -34,3 +34,13 @@ func (r Resource) IsOperation() bool {
 	}
 	return false
 }
+
+// Resources lists every resource that has a size or can be operated on, in the order in which changes
+// of several are made: tiers come before memory.
+func Resources() []Resource {
+	return []Resource{
+		TiersHotThreshold, TiersWarmThreshold, TiersHotTierSize, EvictNow,
+		CPU, Memory, ThreadsSpreading, ThreadsConsolidation, Replicas,
+		Storage, Compact, Retain, Prune, Archive,
+	}
+}

@@ -1,0 +1,66 @@
+# The commands that always work. `make help` lists them.
+GO        ?= go
+BIN       := bin/engramd
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+ARTIFACTS ?= $(CURDIR)/artifacts
+FUZZTIME  ?= 20s
+
+# The race detector needs cgo, and cgo needs a C compiler.
+CC_FOUND := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
+ifneq ($(CC_FOUND),)
+RACE := -race
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check lint e2e e2e-docker bench fuzz clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
+
+run: ## build, and run with agent.yaml of this folder, data in ./.engramd
+	$(GO) run ./cmd/engramd run --config agent.yaml
+
+build: ## build bin/engramd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/engramd
+
+test: ## all tests that need Go alone (with the race detector where a C compiler is found)
+ifeq ($(RACE),)
+	@echo "no C compiler found: testing without the race detector (make check requires one)"
+endif
+	$(GO) test $(RACE) -timeout 15m ./...
+
+check: lint ## formatting, vet, staticcheck, go fix, tidy, vulnerabilities, race tests
+ifeq ($(RACE),)
+	@echo "make check needs the race detector, and that needs a C compiler: install gcc" >&2; exit 1
+endif
+	@$(MAKE) --no-print-directory test
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt -w these: $$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@$(GO) fix -diff ./... || { echo "run: go fix ./..." >&2; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+e2e: e2e-docker ## everything on real systems (root; installs what it needs from Debian's packages)
+
+e2e-docker: build ## the loop on a real Docker daemon, logs in ./artifacts
+	@mkdir -p $(ARTIFACTS)
+	ENGRAMD_E2E=docker ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
+		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./...
+
+bench: ## the speed bounds of docs/benchmarks.md, measured
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+clean: ## remove what was built here
+	rm -rf bin artifacts .engramd

@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/journal"
+	"github.com/engramd/engramd/policy"
+)
+
+// keyTimeout bounds how long a platform may take to say who a target is.
+const keyTimeout = 10 * time.Second
+
+// claims finds the claim of a target from any goroutine.
+type claims struct {
+	mu  sync.Mutex
+	all map[string]*claim
+}
+
+func (c *claims) set(target string, one *claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		c.all = map[string]*claim{}
+	}
+	c.all[target] = one
+}
+
+func (c *claims) get(target string) (*claim, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one, ok := c.all[target]
+	return one, ok
+}
+
+// claimAll tries, beside the loop, for every target that this agent does not hold.
+func (a *Agent) claimAll(ctx context.Context) {
+	for _, name := range a.loop.names() {
+		t := a.loop.targets[name]
+		if len(t.cfg.Drivers) == 0 || !t.claim.begin() {
+			continue
+		}
+		d := a.drivers[t.cfg.Drivers[0]]
+		go func() {
+			limited, cancel := context.WithTimeout(ctx, keyTimeout)
+			defer cancel()
+			left, err := t.claim.take(limited, a.locks, a.loop.cfg.DataDir, d, t.cfg.Target)
+			_, _ = call(ctx, a.inbox, func() (struct{}, error) {
+				a.claimed(ctx, t, left, err)
+				return struct{}{}, nil
+			})
+		}()
+	}
+}
+
+// claimed takes in how an attempt ended: on standby the target is watched and not touched; with the
+// lock comes what its last holder left open.
+func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action, err error) {
+	if err != nil {
+		was, _ := t.claim.standby()
+		t.claim.settle(nil, err)
+		if was != err.Error() {
+			a.log.Warn("target is on standby", "target", t.cfg.Name, "reason", err)
+			a.emit(policy.Event{Type: policy.EventStandby, Severity: policy.Warning, Target: t.cfg.Name, Message: "standing by: " + err.Error()})
+		}
+		return
+	}
+	a.log.Info("target is ours to act on", "target", t.cfg.Name)
+	for _, one := range left {
+		known, err := a.journal.Action(one.ID)
+		if errors.Is(err, journal.ErrNotFound) {
+			known = one
+		} else if err != nil {
+			a.log.Error("action left by another agent cannot be compared with the journal", "target", t.cfg.Name, "action", one.ID, "error", err)
+			continue
+		}
+		if actuators.NeedsRecovery(known) {
+			t.running[known.ID] = known
+			continue
+		}
+		if actuators.Final(known.State) {
+			a.logError("clear the record of an ended action", t.claim.record(known))
+		}
+	}
+	for _, one := range t.running {
+		a.recover(ctx, t, one)
+	}
+}
+
+// recover hands an action that an earlier process left to the executor.
+func (a *Agent) recover(ctx context.Context, t *target, one actuators.Action) {
+	one.Target = a.targetOf(t, one)
+	one.TargetName = t.cfg.Name
+	if err := a.executor.Recover(a.acting(ctx), one); err != nil && !errors.Is(err, actuators.ErrBusy) {
+		a.log.Error("action cannot be recovered", "target", t.cfg.Name, "action", one.ID, "error", err)
+		a.emit(policy.Event{
+			Type: policy.EventFailure, Severity: policy.Critical, Target: t.cfg.Name, Resource: one.Resource, Action: one.ID,
+			From: one.From, To: one.To,
+			Message: fmt.Sprintf("action %s (%s of %s) was left %s and cannot be recovered: %v", one.ID, one.Resource, t.cfg.Name, one.State, err),
+		})
+	}
+}
+
+// owned is asked by the executor right before it touches a target.
+func (a *Agent) owned(_ context.Context, one actuators.Action) error {
+	c, ok := a.claims.get(one.TargetName)
+	if !ok {
+		return fmt.Errorf("target %s is not this agent's", one.TargetName)
+	}
+	return c.check()
+}
+
+// Put keeps an action in the journal and beside the target's lock. It implements
+// [actuators.Journal].
+func (a *Agent) Put(one actuators.Action) error {
+	if err := a.journal.Put(one); err != nil {
+		return err
+	}
+	if c, ok := a.claims.get(one.TargetName); ok {
+		return c.record(one)
+	}
+	return nil
+}
+
+// dropClaims lets other agents have the targets.
+func (a *Agent) dropClaims() {
+	for _, t := range a.loop.targets {
+		a.logError("give a target's lock back", t.claim.release())
+	}
+}
+
+func (a *Agent) logError(what string, err error) {
+	if err != nil {
+		a.log.Error("something could not be kept; see error", "what", what, "error", err)
+	}
+}

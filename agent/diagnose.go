@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+)
+
+// diagnose says in a few words what a target was short of since its change, from what the collectors
+// measured.
+func (a *Agent) diagnose(ctx context.Context, one actuators.Action) string {
+	if a.opts.Diagnose != nil {
+		return a.opts.Diagnose(ctx, one)
+	}
+	now := time.Now()
+	since := now.Add(-max(one.Procedure.Validation.Duration, time.Minute))
+	return bottleneck(a.telemetry.Used(one.TargetName, since, now))
+}
+
+// bottleneck names what the use speaks for, with the numbers.
+func bottleneck(u actuators.Usage) string {
+	var found []string
+	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if u.ThrottledRatio != nil && *u.ThrottledRatio > 0.05 {
+		add("CPU: throttled in %.0f%% of the periods", *u.ThrottledRatio*100)
+	}
+	if u.CPUStall != nil && *u.CPUStall > 0.1 {
+		add("CPU: waiting for a processor %.0f%% of the time", *u.CPUStall*100)
+	}
+	if u.MemoryStall != nil && *u.MemoryStall > 0.05 {
+		add("memory: stalled for memory %.0f%% of the time", *u.MemoryStall*100)
+	}
+	if u.OOMKills != nil && *u.OOMKills > 0 {
+		add("memory: %d processes were killed for lack of it", *u.OOMKills)
+	}
+	if len(found) > 0 {
+		return strings.Join(found, "; ")
+	}
+	if u.Cores == nil {
+		return "nothing was measured"
+	}
+	text := fmt.Sprintf("used %.2f cores", *u.Cores)
+	if u.CPULimit != nil {
+		text += fmt.Sprintf(" of %.2f", *u.CPULimit)
+		if whole := float64(int(*u.Cores + 0.5)); whole >= 1 && *u.Cores > whole-0.1 && *u.Cores < whole+0.1 && *u.CPULimit > whole+0.2 {
+			return text + fmt.Sprintf(", close to %.0f whole: as many busy threads as that, and no more; the work does not spread over further cores", whole)
+		}
+	}
+	return text + ", not throttled: it waits for something else than CPU (a lock, a disk, the network, or its callers)"
+}

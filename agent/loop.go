@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/agent/journal"
+	"github.com/engramd/engramd/policy"
+)
+
+// A loop is the state of deciding. Only [Agent.runLoop]'s goroutine touches it.
+type loop struct {
+	cfg     *config.Config
+	targets map[string]*target
+	freezes []journal.Freeze
+	pauses  []journal.Pause
+	looking bool          // a look is under way
+	last    time.Time     // of the last tick
+	took    time.Duration // the last tick
+	windows map[string]*policy.MaintenanceWindow
+	// loaded is when the configuration came into force, refused why the last reload did not.
+	loaded  time.Time
+	refused string
+}
+
+func newLoop(cfg *config.Config) (loop, error) {
+	windows, err := parseWindows(cfg)
+	return loop{cfg: cfg, targets: map[string]*target{}, windows: windows, loaded: time.Now()}, err
+}
+
+func parseWindows(cfg *config.Config) (map[string]*policy.MaintenanceWindow, error) {
+	all := map[string]*policy.MaintenanceWindow{}
+	for name, w := range cfg.Windows {
+		loc, err := time.LoadLocation(w.TimeZone)
+		if err != nil {
+			return nil, fmt.Errorf("maintenance window %s: %w", name, err)
+		}
+		if all[name], err = policy.ParseMaintenanceWindow(name, w.Cron, w.Duration, loc); err != nil {
+			return nil, fmt.Errorf("maintenance window %s: %w", name, err)
+		}
+	}
+	return all, nil
+}
+
+// names lists the targets, in order.
+func (l *loop) names() []string { return slices.Sorted(maps.Keys(l.targets)) }
+
+// runLoop decides until ctx ends.
+func (a *Agent) runLoop(ctx context.Context) error {
+	defer close(a.inbox.done)
+	looks := make(chan look)
+	period := a.period()
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	defer a.dropClaims()
+	a.claimAll(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if p := a.period(); p != period {
+				period = p
+				ticker.Reset(p)
+			}
+			a.claimAll(ctx)
+			a.beginLook(ctx, looks)
+		case l := <-looks:
+			a.loop.looking = false
+			a.tick(ctx, l)
+		case <-a.inbox.wake:
+			a.takeUpdates()
+		case f := <-a.inbox.calls:
+			f()
+		}
+	}
+}
+
+// period is how often the loop ticks: as often as the most frequent policy wants.
+func (a *Agent) period() time.Duration {
+	p := a.loop.cfg.Metrics.Interval
+	for _, one := range a.loop.cfg.Policies {
+		p = min(p, one.Every)
+	}
+	return max(p, 100*time.Millisecond)
+}
+
+// beginLook reads the signals of what is due beside the loop. A look that is still under way is not
+// joined by another: its readings will be as good.
+func (a *Agent) beginLook(ctx context.Context, out chan<- look) {
+	if a.loop.looking {
+		a.log.Debug("signals are still being read; this turn is skipped")
+		return
+	}
+	a.loop.looking = true
+	due := a.due(time.Now())
+	go func() {
+		l := a.look(ctx, due)
+		select {
+		case out <- l:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// tick decides for every target with what a look saw.
+func (a *Agent) tick(ctx context.Context, l look) {
+	began := time.Now()
+	a.takeUpdates()
+	a.expireControls(l.at)
+	for _, name := range a.loop.names() {
+		t := a.loop.targets[name]
+		a.evaluate(t, l)
+		a.decide(ctx, t, l.at)
+	}
+	a.loop.last = l.at
+	a.showMetrics(l.at)
+	a.loop.took = time.Since(began) + l.took
+	a.metrics.Looped(time.Now(), a.loop.took)
+}
+
+// frozen returns why resources of the target are frozen.
+func (l *loop) frozen(target string) map[policy.Resource]string {
+	all := map[policy.Resource]string{}
+	for _, f := range l.freezes {
+		if f.Target != target {
+			continue
+		}
+		if f.Resource != "" {
+			all[f.Resource] = f.Reason
+			continue
+		}
+		for _, r := range policy.Resources() {
+			all[r] = f.Reason
+		}
+	}
+	return all
+}
+
+// paused returns the pause that holds for the target, nil if none does.
+func (l *loop) paused(target string) *policy.Pause {
+	for _, p := range l.pauses {
+		if p.Target == "" || p.Target == target {
+			return &policy.Pause{Until: p.Until, Reason: p.Reason}
+		}
+	}
+	return nil
+}

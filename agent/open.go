@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/cgroup"
+	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/agent/events"
+	"github.com/engramd/engramd/agent/journal"
+	"github.com/engramd/engramd/agent/journal/hostlock"
+	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/rules"
+)
+
+// openStores opens what the agent remembers with and tells with.
+func (a *Agent) openStores() (err error) {
+	cfg := a.opts.Config
+	a.locks = hostlock.Dir(a.opts.LockDir)
+	if a.opts.LockDir == "" {
+		if a.locks, err = hostlock.Find(); err != nil {
+			return err
+		}
+	}
+	if a.capacity, err = cgroup.HostCapacity("/"); err != nil {
+		return err
+	}
+	if a.journal, err = journal.Open(cfg.DataDir, a.opts.Log); err != nil {
+		return err
+	}
+	a.closer.add(a.journal.Close)
+	if a.metrics, err = events.NewMetrics(a.registry); err != nil {
+		return err
+	}
+	if a.sink, err = events.New(eventsConfig(cfg), a.opts.Log, a.registry); err != nil {
+		return err
+	}
+	a.telemetry, err = telemetry.New(telemetry.Options{
+		Dir: cfg.DataDir, Config: a.telemetryConfig(cfg), Registry: a.registry, Log: a.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.closer.add(a.telemetry.Close)
+	return nil
+}
+
+// openDrivers opens the driver of every platform of the registry. None of them connects yet.
+func (a *Agent) openDrivers() error {
+	a.drivers = map[string]actuators.Driver{}
+	for name, p := range a.opts.Registry {
+		d, err := p.Open(a.opts.Log)
+		if err != nil {
+			return fmt.Errorf("open the driver for %s: %w", name, err)
+		}
+		a.drivers[name] = d
+	}
+	return nil
+}
+
+func (a *Agent) openRules() (err error) {
+	store := a.telemetry.Storage()
+	a.rules, err = rules.New(rules.Options{
+		Query: a.telemetry.Query, Appendable: store, Queryable: store, Interval: a.opts.Config.Rules.Interval,
+		Log: a.opts.Log, Registerer: a.registry, Notify: a.notifyAlerts,
+	}, a.opts.Config.Rules.Files)
+	return err
+}
+
+func eventsConfig(cfg *config.Config) events.Config {
+	receiver := func(s *config.Sink) *events.Receiver {
+		if s == nil {
+			return nil
+		}
+		return &events.Receiver{
+			URL: s.URL, HeadersFile: s.HeadersFile, CAFile: s.CAFile, Timeout: s.Timeout, MinSeverity: policy.Severity(s.MinSeverity),
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "engramd"
+	}
+	return events.Config{
+		Dir: cfg.DataDir, MaxBytes: cfg.Events.File.MaxBytes, Keep: cfg.Events.File.Keep, Source: host,
+		Alertmanager: receiver(cfg.Events.Alertmanager), Webhook: receiver(cfg.Events.Webhook),
+		ConsoleURL: "http://" + cfg.Listen.Agent,
+	}
+}
+
+// telemetryConfig is what is collected: the scrapes of the configuration, and every target that the
+// loop knows, retired ones included.
+func (a *Agent) telemetryConfig(cfg *config.Config) telemetry.Config {
+	c := telemetry.Config{Interval: cfg.Metrics.Interval, Retention: cfg.Metrics.Retention}
+	for _, s := range cfg.Metrics.Scrape {
+		c.Scrapes = append(c.Scrapes, telemetry.Scrape{
+			Job: s.Job, URL: s.URL, Target: s.Target, Interval: s.Interval, Timeout: s.Timeout,
+			HeadersFile: s.HeadersFile, BearerTokenFile: s.BearerTokenFile,
+		})
+	}
+	for _, name := range a.loop.names() {
+		c.Targets = append(c.Targets, telemetry.Target{Name: name, Observe: a.loop.targets[name].observer.observe})
+	}
+	slices.SortFunc(c.Targets, func(x, y telemetry.Target) int { return compare(x.Name, y.Name) })
+	if p := cfg.Metrics.Prometheus; p != nil {
+		c.Remote = &telemetry.Remote{URL: p.URL, BearerTokenFile: p.BearerTokenFile, CAFile: p.CAFile, Timeout: cfg.Metrics.Timeout}
+	}
+	return c
+}

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/policy"
+)
+
+// openServer takes the ports, so that one that is busy is an error of the start, and makes the API.
+func (a *Agent) openServer() (err error) {
+	cfg := a.opts.Config
+	prom := a.telemetry.Handler(func() telemetry.Rules { return a.rules })
+	a.server, err = api.New(api.Config{
+		Addr: cfg.Listen.Agent, TokenFile: cfg.Auth.TokenFile,
+		CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Insecure: cfg.Listen.Insecure,
+	}, a, api.Mounts{Metrics: prom, Prometheus: prom}, a.opts.Log)
+	if err != nil {
+		return err
+	}
+	if a.listener, err = a.listen(cfg.Listen.Agent, "listen.agent"); err != nil {
+		return err
+	}
+	if cfg.Listen.Metrics != "" {
+		a.probes, err = a.listen(cfg.Listen.Metrics, "listen.metrics")
+	}
+	return err
+}
+
+func (a *Agent) listen(addr, flag string) (net.Listener, error) {
+	ln, err := api.Listen(context.Background(), addr, flag)
+	if err != nil {
+		return nil, err
+	}
+	a.closer.add(func() error {
+		_ = ln.Close() // Run has closed it already, mostly
+		return nil
+	})
+	return ln, nil
+}
+
+// Addr is where the API listens.
+func (a *Agent) Addr() string { return a.listener.Addr().String() }
+
+// serve answers on every port until ctx ends.
+func (a *Agent) serve(ctx context.Context) error {
+	if a.probes == nil {
+		return a.server.Run(ctx, a.listener)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var probesErr error
+	wg.Go(func() {
+		defer cancel()
+		probesErr = api.Serve(ctx, a.probes, api.Probes(a, a.telemetry.Handler(nil)), nil, a.opts.Log)
+	})
+	err := a.server.Run(ctx, a.listener)
+	cancel()
+	wg.Wait()
+	if err == nil {
+		err = probesErr
+	}
+	return err
+}
+
+// emit tells an event, with an id and the time if it has none yet.
+func (a *Agent) emit(e policy.Event) {
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	a.sink.Emit(e)
+}
+
+// runSink delivers events until the very end.
+func (a *Agent) runSink(ctx context.Context) {
+	if err := a.sink.Run(ctx); err != nil {
+		a.log.Error("events stopped", "error", fmt.Errorf("events: %w", err))
+	}
+}

@@ -1,0 +1,126 @@
+package agent
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/policy"
+)
+
+// A target is what the loop knows of one target. Only the loop's goroutine touches it, but for the
+// observer and the claim, which guard themselves.
+type target struct {
+	cfg config.Target
+	// retired says that the configuration no longer names it; it is kept while an action of it is open.
+	retired  bool
+	observer *observer
+	claim    *claim
+
+	policies map[string]*policyState // by policy name
+	// freshAt is the end of each resource's last change + settle.
+	freshAt map[policy.Resource]time.Time
+	ledger  policy.Ledger
+	shadow  policy.Ledger // what dry runs would have spent
+	// waiting holds the action that each resource waits with, begun the ids of those the executor has.
+	waiting map[policy.Resource]*actuators.Action
+	running map[string]actuators.Action
+	tried   []policy.Attempt
+	// committed is the newest committed action of each resource, for reversals.
+	committed map[policy.Resource]actuators.Action
+	// views are the decisions of the last tick, with their plans, for `plan` and `status`.
+	views []view
+	// episodes are the firing episodes of alerts that led to an action, by alert.
+	episodes map[string]string
+	sizes    policy.Size
+	drift    map[policy.Resource]int // ticks in a row that configured and effective differ
+	blind    string                  // why nothing can be decided, "" if it can
+}
+
+// policyState is what is remembered of one policy on one target.
+type policyState struct {
+	clocks policy.Clocks
+	last   policy.Evaluation
+	at     time.Time // of the last evaluation
+}
+
+// A view is one decision as it stands, with how it would be carried out.
+type view struct {
+	decision policy.Decision
+	plan     actuators.Plan
+	hash     string
+}
+
+func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
+	t := &target{
+		cfg:       cfg,
+		claim:     newClaim(),
+		policies:  map[string]*policyState{},
+		freshAt:   map[policy.Resource]time.Time{},
+		waiting:   map[policy.Resource]*actuators.Action{},
+		running:   map[string]actuators.Action{},
+		committed: map[policy.Resource]actuators.Action{},
+		episodes:  map[string]string{},
+		drift:     map[policy.Resource]int{},
+	}
+	t.observer = newObserver(cfg, drivers)
+	return t
+}
+
+// reconfigure gives the target another configuration; what is remembered of it stays.
+func (t *target) reconfigure(cfg config.Target, drivers map[string]actuators.Driver) {
+	t.cfg = cfg
+	t.retired = false
+	t.observer.reconfigure(cfg, drivers)
+}
+
+// policy returns what is remembered of a policy.
+func (t *target) policy(name string) *policyState {
+	p := t.policies[name]
+	if p == nil {
+		p = &policyState{}
+		t.policies[name] = p
+	}
+	return p
+}
+
+// owners names the driver of each resource that can be changed: the first that the target names.
+func (t *target) owners(drivers map[string]actuators.Driver) map[policy.Resource]string {
+	owners := map[policy.Resource]string{}
+	for _, name := range t.cfg.Drivers {
+		d, ok := drivers[name]
+		if !ok {
+			continue
+		}
+		for _, r := range d.Resources() {
+			if _, taken := owners[r]; !taken {
+				owners[r] = name
+			}
+		}
+	}
+	return owners
+}
+
+// open lists the target's open actions as deciding needs them.
+func (t *target) open() []policy.OpenAction {
+	var all []policy.OpenAction
+	add := func(a actuators.Action) {
+		all = append(all, policy.OpenAction{
+			ID: a.ID, Resource: a.Resource, Direction: a.Direction, State: a.State,
+			Policy: a.Decision.Policy, Row: a.Decision.Row, From: a.From, To: a.To,
+		})
+	}
+	for _, a := range t.waiting {
+		add(*a)
+	}
+	for _, a := range t.running {
+		add(a)
+	}
+	return all
+}
+
+// specJSON is the section of the driver for the journal.
+func (t *target) specJSON(driver string) (json.RawMessage, error) {
+	return json.Marshal(t.cfg.Specs[driver])
+}

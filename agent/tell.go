@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/policy"
+)
+
+// announce says what this agent is about to do.
+func (a *Agent) announce(context.Context) {
+	cfg := a.opts.Config
+	a.log.Info("engramd is running",
+		"version", a.opts.Version, "mode", cfg.Mode, "targets", len(cfg.Targets), "policies", len(cfg.Policies),
+		"data_dir", cfg.DataDir, "listen", cfg.Listen.Agent)
+	a.emit(policy.Event{
+		Type: policy.EventAgent, Severity: policy.Info,
+		Message: fmt.Sprintf("engramd %s started: %d targets, %d policies, mode %s", a.opts.Version, len(cfg.Targets), len(cfg.Policies), cfg.Mode),
+	})
+}
+
+func (a *Agent) goodbye(cause error) {
+	why := "it was told to"
+	if cause != nil && !errors.Is(cause, context.Canceled) {
+		why = cause.Error()
+	}
+	a.emit(policy.Event{Type: policy.EventAgent, Severity: policy.Info, Message: "engramd stops: " + why})
+}
+
+// tellDecision says once what was decided.
+func (a *Agent) tellDecision(t *target, v view) {
+	d := v.decision
+	what := fmt.Sprintf("%s of %s: %s", d.Change.Resource, t.cfg.Name, sizes(d))
+	e := policy.Event{
+		Type: policy.EventDecision, Severity: policy.Info, Target: t.cfg.Name, Resource: d.Change.Resource, Decision: d.ID,
+		From: d.From, To: d.To, Message: what + because(d),
+		Details: map[string]string{"policy": d.Policy, "condition": d.Condition, "verdict": string(d.Verdict)},
+	}
+	switch {
+	case d.Refused != "":
+		e.Message = what + " refused: " + d.Refused
+	case d.Held != nil && d.Held.By == policy.HeldByDryRun:
+		e.Type = policy.EventPlan
+		e.Message = what + " would be done" + because(d) + ": " + v.plan.Command
+		e.Details["command"] = v.plan.Command
+	case d.Held != nil:
+		e.Message += "; held: " + d.Held.Text
+	}
+	if d.Verdict == policy.Emergency && d.Refused == "" {
+		e.Severity = policy.Warning
+	}
+	a.emit(e)
+}
+
+func because(d policy.Decision) string {
+	var seen []string
+	for _, r := range d.Readings {
+		if r.Known {
+			seen = append(seen, fmt.Sprintf("%s=%.4g", r.Signal, r.Value))
+		}
+	}
+	text := " (" + d.Policy
+	if d.Condition != "" {
+		text += ": " + d.Condition
+	}
+	if len(seen) > 0 {
+		text += "; " + strings.Join(seen, " ")
+	}
+	return text + ")"
+}
+
+// tellWaiting says what an action waits for, and how a person answers.
+func (a *Agent) tellWaiting(t *target, w actuators.Action) {
+	message := fmt.Sprintf("%s of %s: %s waits: %s", w.Resource, t.cfg.Name, sizes(w.Decision), w.Reason)
+	if w.Decision.Held.By == policy.HeldByApproval {
+		message += "; run: engramd approve " + w.ID
+	}
+	a.emit(policy.Event{
+		Type: policy.EventPlan, Severity: policy.Warning, Target: t.cfg.Name, Resource: w.Resource, Action: w.ID,
+		Decision: w.Decision.ID, From: w.From, To: w.To, Outcome: w.State, Message: message,
+		Details: map[string]string{"command": w.Plan.Command},
+	})
+}
+
+// tellBlind says when a policy begins to be blind, and when it sees again.
+func (a *Agent) tellBlind(t *target, name string, was, is policy.Evaluation) {
+	a.metrics.Blind(t.cfg.Name, name, is.Blind)
+	if was.Blind == is.Blind {
+		return
+	}
+	e := policy.Event{Type: policy.EventBlind, Severity: policy.Info, Target: t.cfg.Name, Message: fmt.Sprintf("policy %s sees its signals again", name)}
+	if is.Blind {
+		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is blind: %s", name, is.Text)
+	}
+	a.emit(e)
+}

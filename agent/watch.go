@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/journal"
+	"github.com/engramd/engramd/policy"
+)
+
+// driftTicks is how many ticks in a row configured and effective size must differ before anything is
+// said: a change of the platform's own takes a moment.
+const driftTicks = 3
+
+// watchOthers notices what somebody else did to a target between our actions: a change of ours taken
+// back, and a size that holds although another was configured.
+func (a *Agent) watchOthers(t *target, now time.Time) {
+	if len(t.running) > 0 {
+		return
+	}
+	for r, one := range t.committed {
+		a.watchReversal(t, r, one, now)
+	}
+	for _, name := range t.cfg.Drivers {
+		for _, p := range t.observer.last(name).state.Parts {
+			for r, want := range p.Configured {
+				a.watchDrift(t, r, want, p.Effective[r])
+			}
+		}
+	}
+}
+
+// watchReversal freezes a resource whose changes were taken back twice.
+func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action, now time.Time) {
+	if !actuators.Reversed(one, t.sizes[r], now) {
+		return
+	}
+	one.ReversedAt = now
+	a.logError("keep a reversal", a.Put(one))
+	delete(t.committed, r)
+	a.emit(policy.Event{
+		Type: policy.EventReversal, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, Action: one.ID, From: one.From, To: one.To,
+		Message: fmt.Sprintf("somebody took %s of %s back from %s to %s", r, t.cfg.Name, r.Format(one.To), r.Format(one.From)),
+	})
+	history, err := a.journal.Actions(journal.ActionFilter{Target: t.cfg.Name, Resource: r, Since: now.Add(-7 * 24 * time.Hour)})
+	if err != nil {
+		a.logError("count the reversals", err)
+		return
+	}
+	reversals := 0
+	for _, old := range history {
+		if !old.ReversedAt.IsZero() {
+			reversals++
+		}
+	}
+	if reversals >= 2 {
+		a.freeze(journal.Freeze{
+			Target: t.cfg.Name, Resource: r, By: "engramd", At: now,
+			Reason: fmt.Sprintf("its changes were taken back %d times within 7 days: somebody else decides about it", reversals),
+		})
+	}
+}
+
+// watchDrift says, once, when what holds is not what was configured.
+func (a *Agent) watchDrift(t *target, r policy.Resource, want, has policy.Quantity) {
+	w, limited := want.Amount()
+	h, known := has.Amount()
+	if !limited || !known || near(w, h) {
+		t.drift[r] = 0
+		return
+	}
+	t.drift[r]++
+	if t.drift[r] != driftTicks {
+		return
+	}
+	a.emit(policy.Event{
+		Type: policy.EventDrift, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, From: want, To: has,
+		Message: fmt.Sprintf("%s of %s is configured as %s, but %s holds: a parent's limit, or something else wrote it", r, t.cfg.Name, r.Format(want), r.Format(has)),
+	})
+}
+
+// near allows for the rounding of platforms: 1%.
+func near(x, y int64) bool {
+	d := x - y
+	if d < 0 {
+		d = -d
+	}
+	return d*100 <= max(x, y)
+}
