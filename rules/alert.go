@@ -13,7 +13,7 @@ import (
 // An Alert is one series of an alerting rule that is pending or firing.
 type Alert struct {
 	Name, Group, File string
-	Firing            bool // else it is pending
+	State             string // one of the states below
 	// Labels and Annotations are complete and expanded.
 	Labels, Annotations map[string]string
 	Value               float64 // may be NaN
@@ -32,6 +32,13 @@ type Alert struct {
 	Episode string
 }
 
+// The states of an alert.
+const (
+	Pending  = "pending"
+	Firing   = "firing"
+	Resolved = "resolved" // only ever told to Notify
+)
+
 // Alerts lists the pending and firing alerts of all files, by name and the oldest first; none
 // unless Run runs. After a start every alert is pending until the library has looked for the state it had before
 // (two evaluations), so that nothing acts twice in one episode.
@@ -39,17 +46,26 @@ func (e *Evaluator) Alerts() []Alert {
 	var alerts []Alert
 	for _, group := range e.RuleGroups() {
 		for _, rule := range group.AlertingRules() {
-			restored := rule.Restored()
-			rule.ForEachActiveAlert(func(a *promrules.Alert) {
-				if a.State == promrules.StateInactive {
-					return // resolved; the library keeps it for a while
-				}
-				alerts = append(alerts, newAlert(group, rule, a, restored))
-			})
+			alerts = append(alerts, alertsOf(group, rule)...)
 		}
 	}
-	slices.SortFunc(alerts, func(a, b Alert) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), a.ActiveAt.Compare(b.ActiveAt), cmp.Compare(a.Episode, b.Episode))
+	slices.SortFunc(alerts, byName)
+	return alerts
+}
+
+func byName(a, b Alert) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), a.ActiveAt.Compare(b.ActiveAt), cmp.Compare(a.Episode, b.Episode))
+}
+
+// alertsOf lists the pending and firing alerts of one rule. The library keeps resolved ones for a
+// while; they are left out.
+func alertsOf(group *promrules.Group, rule *promrules.AlertingRule) []Alert {
+	var alerts []Alert
+	restored := rule.Restored()
+	rule.ForEachActiveAlert(func(a *promrules.Alert) {
+		if a.State != promrules.StateInactive {
+			alerts = append(alerts, newAlert(group, rule, a, restored))
+		}
 	})
 	return alerts
 }
@@ -57,14 +73,14 @@ func (e *Evaluator) Alerts() []Alert {
 func newAlert(group *promrules.Group, rule *promrules.AlertingRule, a *promrules.Alert, restored bool) Alert {
 	alert := Alert{
 		Name: rule.Name(), Group: group.Name(), File: group.File(),
-		Firing: restored && a.State == promrules.StateFiring,
+		State:  Pending,
 		Labels: a.Labels.Map(), Annotations: a.Annotations.Map(),
 		Value: a.Value, ActiveAt: a.ActiveAt, KeptSince: a.KeepFiringSince,
 		Expr: rule.Query().String(), For: rule.HoldDuration(),
 		Evaluated: rule.GetEvaluationTimestamp(), Err: rule.LastError(),
 	}
-	if alert.Firing {
-		alert.FiredAt = a.FiredAt
+	if restored && a.State == promrules.StateFiring {
+		alert.State, alert.FiredAt = Firing, a.FiredAt
 	}
 	// The storage keeps when an alert became active in whole seconds.
 	h := fnv.New64a()

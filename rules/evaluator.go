@@ -34,6 +34,10 @@ type Options struct {
 	ExternalURL string
 	Log         *slog.Logger          // nil discards
 	Registerer  prometheus.Registerer // nil registers nowhere
+	// Notify is told of alerts that begin to fire and that are resolved, after the evaluation that
+	// found it, from the goroutine of the group. It may be nil. It must not block, and must not call
+	// the evaluator. After a restart an alert that still fires is told again, with the same episode.
+	Notify func(ctx context.Context, alerts []Alert)
 }
 
 // An Evaluator evaluates rule files. Its methods may be called concurrently; Run only once.
@@ -44,6 +48,8 @@ type Evaluator struct {
 	mu      sync.Mutex
 	files   []*File
 	library *promrules.Manager // nil unless Run runs
+
+	told told
 }
 
 // New makes an evaluator of files and starts nothing.
@@ -146,9 +152,10 @@ func (e *Evaluator) apply(library *promrules.Manager, files []*File) error {
 	for i, f := range files {
 		names[i] = f.Name
 	}
-	if err := library.Update(e.o.Interval, names, labels.EmptyLabels(), e.url.String(), nil); err != nil {
+	if err := library.Update(e.o.Interval, names, labels.EmptyLabels(), e.url.String(), e.evaluate); err != nil {
 		return fmt.Errorf("evaluate rules: %w", err)
 	}
+	e.told.keep(library.RuleGroups())
 	return nil
 }
 

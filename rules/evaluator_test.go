@@ -24,6 +24,15 @@ type world struct {
 	mu   sync.Mutex
 	load map[string]float64
 	err  error
+	told []string
+}
+
+func (w *world) notify(_ context.Context, alerts []rules.Alert) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range alerts {
+		w.told = append(w.told, a.Labels["target"]+" "+a.State)
+	}
 }
 
 func (w *world) set(target string, v float64) {
@@ -86,7 +95,7 @@ func openStore(t *testing.T, dir string) *tsdb.DB {
 // run starts an evaluator over db; stop ends it and closes db.
 func run(t *testing.T, w *world, db *tsdb.DB, files ...*rules.File) (e *rules.Evaluator, stop func()) {
 	t.Helper()
-	e, err := rules.New(rules.Options{Query: w.query, Appendable: db, Queryable: db}, files)
+	e, err := rules.New(rules.Options{Query: w.query, Appendable: db, Queryable: db, Notify: w.notify}, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +121,7 @@ func look(e *rules.Evaluator, d time.Duration) string {
 	synctest.Wait()
 	var lines []string
 	for _, a := range e.Alerts() {
-		state := "pending"
-		if a.Firing {
-			state = "firing"
-		}
+		state := a.State
 		if !a.KeptSince.IsZero() {
 			state += " kept"
 		}
@@ -166,6 +172,9 @@ func TestEvaluator(t *testing.T) {
 		expect("it comes back", 4*time.Minute, "Load a firing")
 		if again := e.Alerts()[0]; again.Episode == first.Episode {
 			t.Errorf("episode %s twice", again.Episode)
+		}
+		if diff := cmp.Diff([]string{"a firing", "a resolved", "a firing"}, w.told); diff != "" {
+			t.Error(diff)
 		}
 	})
 }
@@ -224,7 +233,7 @@ func TestEvaluatorRestartWithoutFor(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
 			for _, a := range e.Alerts() {
-				if a.Firing && a.Episode != episode {
+				if a.State == rules.Firing && a.Episode != episode {
 					t.Fatalf("firing in episode %s, before the restart %s", a.Episode, episode)
 				}
 			}

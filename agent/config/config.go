@@ -26,7 +26,7 @@ type Config struct {
 	Node    Node
 	Metrics Metrics
 	// Windows holds the maintenance windows by name.
-	Windows  map[string]*policy.MaintenanceWindow
+	Windows  map[string]Window
 	Targets  []Target
 	Policies []Policy
 	Rules    Rules
@@ -45,6 +45,14 @@ func (c *Config) Target(name string) (Target, bool) {
 		}
 	}
 	return Target{}, false
+}
+
+// A Window is a maintenance window as declared; the policy package computes with it.
+type Window struct {
+	Name     string
+	Cron     string // five fields
+	Duration time.Duration
+	TimeZone string // an IANA name, or "Local"
 }
 
 // A Target is one service, with everything that the file says of it.
@@ -71,8 +79,9 @@ type Policy struct {
 	policy.Policy
 	// Preset is the name of the preset that the matrix came from, "" for a matrix of one's own.
 	Preset string
-	// Cooldown is in effect, the longest of the policy's rows: see [policy.Matrix.EffectiveCooldown].
-	Cooldown policy.Cooldown
+	// CooldownUp and CooldownDown are in effect: the largest of what is configured and what fresh
+	// evidence takes (longest range + longest for + settle).
+	CooldownUp, CooldownDown time.Duration
 }
 
 // A Warning is one thing that a person should know.

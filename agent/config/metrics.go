@@ -8,6 +8,8 @@ type Metrics struct {
 	Prometheus *Prometheus
 	// Interval is how far samples are apart, also of a Prometheus server's.
 	Interval time.Duration
+	// Timeout bounds one query of a Prometheus server.
+	Timeout time.Duration
 	// Retention is how long the embedded store keeps samples.
 	Retention time.Duration
 	// Scrape lists everything to scrape, with one entry for each target's node.
@@ -22,8 +24,6 @@ type Prometheus struct {
 	BearerTokenFile string `yaml:"bearer_token_file,omitempty"`
 	// CAFile holds the CA of the server's certificate, in PEM.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// Timeout bounds one query.
-	Timeout time.Duration `yaml:"timeout"`
 }
 
 // A Scrape is one URL whose samples are stored, with the labels job and, if it is a target's,

@@ -8,7 +8,9 @@ import (
 
 // Safety bounds what may happen to one target.
 type Safety struct {
-	policy.Safety
+	// CooldownUp and CooldownDown keep changes of one resource apart.
+	CooldownUp, CooldownDown time.Duration
+	Budget                   policy.Budget
 	// ReserveCPU and ReserveMemory are what host admission leaves to the host.
 	ReserveCPU, ReserveMemory Reserve
 	// Overcommit lets the sum of CPU limits pass what the host has.
