@@ -1,6 +1,7 @@
 package actuators
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/engramd/engramd/policy"
 )
 
 // Errors of an [Executor]'s methods.
@@ -44,7 +43,8 @@ type Config struct {
 	Owned func(ctx context.Context, a Action) error
 	// Diagnose looks for the bottleneck of a target whose growth had no effect, in a few words.
 	Diagnose func(ctx context.Context, a Action) string
-	// Transport carries drain, health and smoke requests; nil is http.DefaultTransport.
+	// Transport carries drain, health and smoke requests; nil is one without proxy and keep-alive,
+	// since they go to the target itself.
 	Transport http.RoundTripper
 
 	// CallTimeout bounds one call of a driver (2 min; a restart's stop timeout is added).
@@ -72,7 +72,7 @@ func (c *Config) ensureDefaults() {
 	}
 	c.Log = c.Log.With("component", "executor")
 	if c.Transport == nil {
-		c.Transport = http.DefaultTransport
+		c.Transport = &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders}
 	}
 }
 
@@ -165,7 +165,7 @@ func (x *Executor) Active() []Action {
 	for _, r := range runs {
 		actions = append(actions, r.snapshot())
 	}
-	slices.SortFunc(actions, func(a, b Action) int { return compareText(a.ID, b.ID) })
+	slices.SortFunc(actions, func(a, b Action) int { return cmp.Compare(a.ID, b.ID) })
 	return actions
 }
 
@@ -225,7 +225,7 @@ func (x *Executor) free(a Action) error {
 		if id == a.ID {
 			return fmt.Errorf("%w: action %s is under way already", ErrBusy, id)
 		}
-		if other.TargetName == a.TargetName && other.Resource == a.Resource {
+		if other.TargetName == a.TargetName && other.Resource == a.Resource && !Final(other.State) {
 			return fmt.Errorf("%w: action %s on %s of %s is %s", ErrBusy, id, a.Resource, a.TargetName, other.State)
 		}
 	}
@@ -298,5 +298,3 @@ func PartIDsOf(st State) []PartID {
 	}
 	return ids
 }
-
-var _ = policy.CPU
