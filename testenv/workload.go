@@ -69,6 +69,14 @@ func (w Workload) Do(t testing.TB, command string) {
 	}
 }
 
+// Kill sends a command that the workload does not survive, such as "/fail?crash=on", and fails the test if it is refused.
+func (w Workload) Kill(t testing.TB, command string) {
+	t.Helper()
+	if status, _, err := w.request("GET", command, ""); err == nil && status != http.StatusOK {
+		t.Fatalf("testenv: workload %s: %d", command, status)
+	}
+}
+
 // A Maintenance is the workload's answer about its maintenance mode.
 type Maintenance struct {
 	Enabled        bool      `json:"enabled"`

@@ -145,6 +145,34 @@ func TestOutside(t *testing.T) {
 	})
 }
 
+// TestInFlightCountsAsOutside: what left before the service went away was its to finish, unless it was turned away.
+func TestInFlightCountsAsOutside(t *testing.T) {
+	at := func(ms int) time.Time { return time.UnixMilli(int64(1_000_000 + ms)) }
+	from, to := at(100), at(200)
+	for _, tt := range []struct {
+		name       string
+		sent, done int
+		kind       load.Kind
+		outside    bool
+	}{
+		{"before", 50, 60, load.OK, true},
+		{"taken before, broken inside", 99, 150, load.Reset, true},
+		{"left before, refused by maintenance", 99, 101, load.Unavailable, false},
+		{"left before, nobody listened", 99, 101, load.Refused, false},
+		{"inside", 100, 101, load.Timeout, false},
+		{"left inside, known after", 199, 201, load.Unavailable, false},
+		{"after", 200, 201, load.Unavailable, true},
+	} {
+		r := load.Report{Samples: []load.Sample{{Due: at(tt.sent), Sent: at(tt.sent), Done: at(tt.done), Kind: tt.kind}}}
+		if got := r.Outside(from, to).Sent() == 1; got != tt.outside {
+			t.Errorf("%s: outside = %v", tt.name, got)
+		}
+		if got := r.Between(from, to).Sent() == 0; got != tt.outside {
+			t.Errorf("%s: between = %v", tt.name, !got)
+		}
+	}
+}
+
 // TestKinds makes each kind of failure on a real connection.
 func TestKinds(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

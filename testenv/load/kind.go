@@ -40,6 +40,13 @@ type Sample struct {
 // Latency is the time from when the request was due to its outcome.
 func (s Sample) Latency() time.Duration { return s.Done.Sub(s.Due) }
 
+// within tells whether the request belongs to [from, to), as [Report.Between] says.
+func (s Sample) within(from, to time.Time) bool {
+	in := func(t time.Time) bool { return !t.Before(from) && t.Before(to) }
+	turnedAway := s.Kind == Unavailable || s.Kind == Refused
+	return in(s.Sent) || turnedAway && in(s.Done)
+}
+
 func kindOfStatus(code int) Kind {
 	switch {
 	case code == http.StatusServiceUnavailable:

@@ -21,23 +21,22 @@ func newReport(from, to time.Time, samples []Sample) Report {
 	return Report{From: from, To: to, Samples: samples}
 }
 
-// Between keeps the requests that left in [from, to).
+// Between keeps the requests of [from, to): those that left then, and those that the service turned away then (503 or
+// nobody listening), although they had left a moment before.
 func (r Report) Between(from, to time.Time) Report {
-	return Report{From: from, To: to, Samples: r.filter(func(s Sample) bool { return in(s.Sent, from, to) })}
+	return Report{From: from, To: to, Samples: r.filter(func(s Sample) bool { return s.within(from, to) })}
 }
 
-// Outside keeps the requests that did not leave in [from, to): nothing of them may be lost when the service was away only
-// then. A request that left before and was under way when the time began counts as outside.
+// Outside keeps the other requests: nothing of them may be lost when the service was away in [from, to) only. A request
+// that the service had taken before, and lost in that time, is among them.
 func (r Report) Outside(from, to time.Time) Report {
-	return Report{From: r.From, To: r.To, Samples: r.filter(func(s Sample) bool { return !in(s.Sent, from, to) })}
+	return Report{From: r.From, To: r.To, Samples: r.filter(func(s Sample) bool { return !s.within(from, to) })}
 }
 
 // Lost keeps the requests that were not answered well.
 func (r Report) Lost() Report {
 	return Report{From: r.From, To: r.To, Samples: r.filter(func(s Sample) bool { return s.Kind != OK })}
 }
-
-func in(t, from, to time.Time) bool { return !t.Before(from) && t.Before(to) }
 
 func (r Report) filter(keep func(Sample) bool) []Sample {
 	var kept []Sample
