@@ -1,0 +1,108 @@
+package telemetry
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// A sample is one value of one metric; labels are pairs of name and value.
+type sample struct {
+	name   string
+	value  float64
+	labels []string
+}
+
+// A writer puts the samples of one collector into the store, each time all of them: a series that is
+// not among them any more is ended with a marker, as a scrape does.
+type writer struct {
+	store *store
+
+	mu         sync.Mutex
+	series     map[string]*series
+	generation uint64 // of the store that the references are of
+	round      uint64
+	last       []sample
+	at         time.Time
+}
+
+type series struct {
+	labels labels.Labels
+	ref    storage.SeriesRef
+	round  uint64
+}
+
+func newWriter(s *store) *writer { return &writer{store: s, series: map[string]*series{}} }
+
+// write stores samples taken at the instant at.
+func (w *writer) write(ctx context.Context, at time.Time, samples []sample) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last, w.at = samples, at
+	w.round++
+	a, ok := w.store.appender(ctx)
+	if !ok {
+		w.store.m.droppedFull.Add(float64(len(samples)))
+		return
+	}
+	if a.generation != w.generation {
+		w.generation = a.generation
+		for _, s := range w.series {
+			s.ref = 0
+		}
+	}
+	t := at.UnixMilli()
+	for _, smp := range samples {
+		s := w.known(smp)
+		s.round = w.round
+		s.put(a, t, smp.value)
+	}
+	for key, s := range w.series {
+		if s.round != w.round {
+			s.put(a, t, staleNaN)
+			delete(w.series, key)
+		}
+	}
+	_ = a.Commit() // never fails: the store reports
+	w.store.note(t)
+}
+
+// put appends; what the store refuses it has counted.
+func (s *series) put(a *appender, t int64, v float64) {
+	if ref, err := a.Append(s.ref, s.labels, 0, t, v, nil, nil, storage.AOptions{}); err == nil {
+		s.ref = ref
+	}
+}
+
+func (w *writer) known(smp sample) *series {
+	key := smp.name + "\xff" + strings.Join(smp.labels, "\xff")
+	s, ok := w.series[key]
+	if !ok {
+		s = &series{labels: labelsOf(smp)}
+		w.series[key] = s
+	}
+	return s
+}
+
+func labelsOf(s sample) labels.Labels {
+	b := labels.NewScratchBuilder(1 + len(s.labels)/2)
+	b.Add(labels.MetricName, s.name)
+	for i := 0; i+1 < len(s.labels); i += 2 {
+		if s.labels[i+1] != "" {
+			b.Add(s.labels[i], s.labels[i+1])
+		}
+	}
+	b.Sort()
+	return b.Labels()
+}
+
+// latest returns what was written last, and when.
+func (w *writer) latest() ([]sample, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last, w.at
+}
