@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/cgroup"
-	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/agent/events"
 	"github.com/engramd/engramd/agent/journal"
 	"github.com/engramd/engramd/agent/journal/hostlock"
 	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/rules"
 )
 
@@ -43,64 +44,88 @@ type Agent struct {
 	log     *slog.Logger
 	started time.Time
 
-	registry  *prometheus.Registry
-	metrics   *events.Metrics
-	sink      *events.Sink
-	journal   *journal.Journal
-	telemetry *telemetry.Telemetry
-	rules     *rules.Evaluator
-	executor  *actuators.Executor
-	drivers   map[string]actuators.Driver
-	locks     *hostlock.Dir
-	capacity  cgroup.Capacity
-	server    *api.Server
-	listener  net.Listener
-	probes    net.Listener // listen.metrics, nil if not configured
+	registry *prometheus.Registry
+	metrics  *events.Metrics
+	sink     *events.Sink
+	journal  *journal.Journal
+	executor *actuators.Executor
+	drivers  map[string]actuators.Driver
+	locks    hostlock.Dir
+	capacity cgroup.Capacity
 
+	senses senses
+	alerts alerts
+	// collect has the samples of a configuration and of the loop's targets collected.
+	collect  func(telemetry.Config) error
+	listener net.Listener // of the API
+
+	// parts run beside the loop until the agent stops.
+	parts  []part
 	loop   loop
 	claims claims
 	inbox  inbox
 	closer teardown
 }
 
+// senses are what the agent knows of the world through: signals by PromQL, use by the collectors.
+type senses interface {
+	actuators.Querier
+	actuators.Meter
+	ReadBy(ctx context.Context, expr, label string, at time.Time) map[string]policy.Reading
+}
+
+// alerts are the Prometheus rules that are evaluated beside the policies.
+type alerts interface {
+	Alerts() []rules.Alert
+	Update(files []*rules.File) error
+}
+
+// A part is something that runs as long as the agent does.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
 // New opens everything an agent needs and starts nothing. On an error it has given everything back.
-func New(o Options) (_ *Agent, err error) {
+func New(o Options) (*Agent, error) {
+	a, err := newAgent(o)
+	if err == nil {
+		err = a.openWorld()
+	}
+	if err == nil {
+		err = a.assemble()
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// newAgent opens what the agent remembers with and tells with.
+func newAgent(o Options) (a *Agent, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Agent{opts: o, log: o.Log.With("component", "agent"), registry: prometheus.NewRegistry(), started: time.Now()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.Close())
-		}
-	}()
+	a = &Agent{opts: o, log: o.Log.With("component", "agent"), registry: prometheus.NewRegistry(), started: time.Now(), inbox: newInbox()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.inbox = newInbox()
+	if a.loop, err = newLoop(o.Config); err != nil {
+		return a, err
+	}
 	if err := a.openStores(); err != nil {
-		return nil, err
+		return a, err
 	}
-	if err := a.openDrivers(); err != nil {
-		return nil, err
-	}
-	if err := a.openRules(); err != nil {
-		return nil, err
-	}
-	if err := a.openServer(); err != nil {
-		return nil, err
-	}
+	return a, a.openDrivers()
+}
+
+// assemble puts together what was opened, and restores what the journal knows.
+func (a *Agent) assemble() error {
 	a.executor = actuators.NewExecutor(actuators.Config{
-		Drivers: a.drivers, Journal: a, Querier: a.telemetry, Meter: a.telemetry, Events: a.sink, Log: o.Log,
+		Drivers: a.drivers, Journal: a, Querier: a.senses, Meter: a.senses, Events: a.sink, Log: a.opts.Log,
 		Updated:  a.inbox.updated,
 		Owned:    a.owned,
 		Diagnose: a.diagnose,
 	})
-	if a.loop, err = newLoop(o.Config); err != nil {
-		return nil, err
-	}
-	if err := a.restore(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return a.restore()
 }
 
 // Run watches, decides and acts until ctx ends. An action under way is left where a successor can
@@ -108,34 +133,26 @@ func New(o Options) (_ *Agent, err error) {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var running sync.WaitGroup
-	failed := make(chan error, 4)
-	part := func(name string, run func(context.Context) error) {
+	// Events outlive the others, so that what happens during the shutdown is still told.
+	sinkCtx, stopSink := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSink()
+	var sink, running sync.WaitGroup
+	sink.Go(func() { a.runSink(sinkCtx) })
+	failed := make(chan error, len(a.parts)+1)
+	for _, p := range append(slices.Clone(a.parts), part{"loop", a.runLoop}) {
 		running.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				err = fmt.Errorf("%s: %w", name, err)
-				select {
-				case failed <- err:
-				default:
-				}
+			if err := p.run(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", p.name, err)
 				stop(err)
 			}
 		})
 	}
-	// Events outlive the others, so that what happens during the shutdown is still told.
-	sinkCtx, stopSink := context.WithCancel(context.WithoutCancel(ctx))
-	var sink sync.WaitGroup
-	sink.Go(func() { a.runSink(sinkCtx) })
-
-	part("metrics", a.telemetry.Run)
-	part("rules", a.rules.Run)
-	part("api", a.serve)
-	part("loop", a.runLoop)
-	a.announce(ctx)
+	a.announce()
 	<-ctx.Done()
 	a.executor.Close(context.Cause(ctx))
 	running.Wait()
 	a.takeUpdates()
+	a.dropClaims()
 	a.goodbye(context.Cause(ctx))
 	stopSink()
 	sink.Wait()

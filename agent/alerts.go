@@ -61,7 +61,7 @@ func (a *Agent) firing(b config.Binding, target string) (rules.Alert, bool) {
 	if b.Target != target {
 		return rules.Alert{}, false
 	}
-	for _, one := range a.rules.Alerts() {
+	for _, one := range a.alerts.Alerts() {
 		named, has := one.Labels["target"]
 		if one.Name == b.Alert && one.State == "firing" && (!has || named == target) {
 			return one, true
@@ -117,7 +117,7 @@ func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time
 		return
 	}
 	for _, one := range t.committed {
-		if now.Sub(one.Times[len(one.Times)-1].At) < undoCommitted {
+		if now.Sub(one.Since()) < undoCommitted {
 			one.Target = a.targetOf(t, one)
 			a.logError("undo for an alert", a.executor.Undo(a.acting(ctx), one, reason))
 		}

@@ -22,14 +22,14 @@ func (a *Agent) Approve(ctx context.Context, id string, r api.ApproveRequest) (a
 		}
 		now := time.Now()
 		approved := *w
-		approved.Approval = &actuators.Approval{By: r.By.By, At: now, PlanHash: w.PlanHash, Expires: now.Add(t.cfg.Safety.ApprovalTTL)}
+		approved.Approval = &actuators.Approval{By: r.By, At: now, PlanHash: w.PlanHash, Expires: now.Add(t.cfg.Safety.ApprovalTTL)}
 		if err := a.journal.Put(approved); err != nil {
 			return api.ActionView{}, err
 		}
 		*w = approved
 		a.emit(policy.Event{
 			Type: policy.EventPlan, Severity: policy.Info, Target: t.cfg.Name, Resource: w.Resource, Action: w.ID, From: w.From, To: w.To,
-			Outcome: w.State, Message: string(w.Resource) + " of " + t.cfg.Name + ": " + sizes(w.Decision) + " approved by " + nameOr(r.By.By),
+			Outcome: w.State, Message: string(w.Resource) + " of " + t.cfg.Name + ": " + sizes(w.Decision) + " approved by " + nameOr(r.By),
 		})
 		a.decide(ctx, t, now) // its turn may be now
 		return a.viewOf(w.ID)
@@ -45,7 +45,7 @@ func (a *Agent) Reject(ctx context.Context, id string, r api.ReasonRequest) (api
 		}
 		now := time.Now()
 		w.RetryAfter = now.Add(t.cfg.Safety.RetryAfter)
-		w.DemandCores = a.telemetry.Used(t.cfg.Name, now.Add(-3*a.loop.cfg.Metrics.Interval), now).Cores
+		w.DemandCores = a.senses.Used(t.cfg.Name, now.Add(-3*a.loop.cfg.Metrics.Interval), now).Cores
 		a.end(t, w, now, actuators.Rejected, saidBy(r))
 		t.tried = append(t.tried, attemptOf(*w))
 		return a.viewOf(w.ID)
@@ -84,9 +84,9 @@ func (a *Agent) viewOf(id string) (api.ActionView, error) {
 
 func saidBy(r api.ReasonRequest) string {
 	if r.Reason == "" {
-		return nameOr(r.By.By)
+		return nameOr(r.By)
 	}
-	return nameOr(r.By.By) + ": " + r.Reason
+	return nameOr(r.By) + ": " + r.Reason
 }
 
 func nameOr(by string) string {

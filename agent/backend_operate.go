@@ -17,7 +17,7 @@ func (a *Agent) Pause(ctx context.Context, r api.PauseRequest) (api.PauseView, e
 		if r.Target != "" && a.loop.targets[r.Target] == nil {
 			return api.PauseView{}, a.noTarget(r.Target)
 		}
-		p := journal.Pause{Target: r.Target, Reason: r.Reason, By: nameOr(r.By.By), At: time.Now()}
+		p := journal.Pause{Target: r.Target, Reason: r.Reason, By: nameOr(r.By), At: time.Now()}
 		if r.For > 0 {
 			p.Until = p.At.Add(time.Duration(r.For))
 		}
@@ -61,7 +61,7 @@ func (a *Agent) Freeze(ctx context.Context, r api.FreezeRequest) (api.FreezeView
 		if r.Resource != "" && !slices.Contains(policy.Resources(), r.Resource) {
 			return api.FreezeView{}, api.Invalid("there is no resource %q", r.Resource)
 		}
-		f := journal.Freeze{Target: r.Target, Resource: r.Resource, Reason: r.Reason, By: nameOr(r.By.By), At: time.Now()}
+		f := journal.Freeze{Target: r.Target, Resource: r.Resource, Reason: r.Reason, By: nameOr(r.By), At: time.Now()}
 		if r.For > 0 {
 			f.Until = f.At.Add(time.Duration(r.For))
 		}

@@ -113,7 +113,7 @@ func (a *Agent) stateOf(t *target, now time.Time) (api.TargetState, string) {
 func (a *Agent) resourceStatus(t *target, now time.Time) []api.ResourceStatus {
 	originals, err := a.journal.Originals(t.cfg.Name)
 	a.logError("read the originals", err)
-	use := a.telemetry.Used(t.cfg.Name, now.Add(-3*a.loop.cfg.Metrics.Interval), now)
+	use := a.senses.Used(t.cfg.Name, now.Add(-3*a.loop.cfg.Metrics.Interval), now)
 	effective := t.effective()
 	cool := policy.Cooldown{Up: t.cfg.Safety.CooldownUp, Down: t.cfg.Safety.CooldownDown}
 	var all []api.ResourceStatus

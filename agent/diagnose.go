@@ -17,7 +17,7 @@ func (a *Agent) diagnose(ctx context.Context, one actuators.Action) string {
 	}
 	now := time.Now()
 	since := now.Add(-max(one.Procedure.Validation.Duration, time.Minute))
-	return bottleneck(a.telemetry.Used(one.TargetName, since, now))
+	return bottleneck(a.senses.Used(one.TargetName, since, now))
 }
 
 // bottleneck names what the use speaks for, with the numbers.

@@ -30,7 +30,7 @@ func (a *Agent) others(t *target, now time.Time) (targets, use policy.Amounts) {
 	var ours int64 // memory in use by targets, t included
 	from := now.Add(-3 * a.loop.cfg.Metrics.Interval)
 	for _, other := range a.loop.targets {
-		u := a.telemetry.Used(other.cfg.Name, from, now)
+		u := a.senses.Used(other.cfg.Name, from, now)
 		var cores, bytes int64
 		if u.Cores != nil {
 			cores = int64(*u.Cores * 1000)

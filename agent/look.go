@@ -66,13 +66,13 @@ func (a *Agent) look(ctx context.Context, due []config.Policy) look {
 			wg.Go(func() {
 				defer func() { <-free }()
 				if !p.ByTarget {
-					r := a.telemetry.Read(ctx, expr, l.at)
+					r := a.senses.Read(ctx, expr, l.at)
 					for _, target := range p.Targets {
 						note(subject{p.Name, target}, signal, r)
 					}
 					return
 				}
-				by := a.telemetry.ReadBy(ctx, expr, "target", l.at)
+				by := a.senses.ReadBy(ctx, expr, "target", l.at)
 				for _, target := range p.Targets {
 					note(subject{p.Name, target}, signal, telemetry.Pick(by, target))
 				}

@@ -56,7 +56,6 @@ func (a *Agent) runLoop(ctx context.Context) error {
 	period := a.period()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	defer a.dropClaims()
 	a.claimAll(ctx)
 	for {
 		select {

@@ -35,17 +35,31 @@ func (a *Agent) openStores() (err error) {
 	if a.metrics, err = events.NewMetrics(a.registry); err != nil {
 		return err
 	}
-	if a.sink, err = events.New(eventsConfig(cfg), a.opts.Log, a.registry); err != nil {
-		return err
-	}
-	a.telemetry, err = telemetry.New(telemetry.Options{
+	a.sink, err = events.New(eventsConfig(cfg), a.opts.Log, a.registry)
+	return err
+}
+
+// openWorld opens the real senses, rules and ports.
+func (a *Agent) openWorld() error {
+	cfg := a.opts.Config
+	t, err := telemetry.New(telemetry.Options{
 		Dir: cfg.DataDir, Config: a.telemetryConfig(cfg), Registry: a.registry, Log: a.opts.Log,
 	})
 	if err != nil {
 		return err
 	}
-	a.closer.add(a.telemetry.Close)
-	return nil
+	a.closer.add(t.Close)
+	store := t.Storage()
+	r, err := rules.New(rules.Options{
+		Query: t.Query, Appendable: store, Queryable: store, Interval: cfg.Rules.Interval,
+		Log: a.opts.Log, Registerer: a.registry, Notify: a.notifyAlerts,
+	}, cfg.Rules.Files)
+	if err != nil {
+		return err
+	}
+	a.senses, a.alerts, a.collect = t, r, t.Reload
+	a.parts = append(a.parts, part{"metrics", t.Run}, part{"rules", r.Run})
+	return a.openServer(t.Handler(func() telemetry.Rules { return r }))
 }
 
 // openDrivers opens the driver of every platform of the registry. None of them connects yet.
@@ -59,15 +73,6 @@ func (a *Agent) openDrivers() error {
 		a.drivers[name] = d
 	}
 	return nil
-}
-
-func (a *Agent) openRules() (err error) {
-	store := a.telemetry.Storage()
-	a.rules, err = rules.New(rules.Options{
-		Query: a.telemetry.Query, Appendable: store, Queryable: store, Interval: a.opts.Config.Rules.Interval,
-		Log: a.opts.Log, Registerer: a.registry, Notify: a.notifyAlerts,
-	}, a.opts.Config.Rules.Files)
-	return err
 }
 
 func eventsConfig(cfg *config.Config) events.Config {

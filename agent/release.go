@@ -28,7 +28,7 @@ func (a *Agent) Release(ctx context.Context, r api.ReleaseRequest) ([]api.Releas
 		}
 		views := make([]api.ReleaseView, 0, len(originals))
 		for _, o := range originals {
-			views = append(views, a.releaseOne(ctx, o, r.By.By))
+			views = append(views, a.releaseOne(ctx, o, r.By))
 		}
 		return views, nil
 	})
@@ -44,7 +44,7 @@ func (a *Agent) releaseOne(ctx context.Context, o journal.Original, by string) a
 			return v
 		}
 		v.Detail = "the target is no longer configured; its lock is being taken: run release again in a moment"
-		a.logError("collect a target", a.telemetry.Reload(a.telemetryConfig(a.loop.cfg)))
+		a.logError("collect a target", a.collect(a.telemetryConfig(a.loop.cfg)))
 		_ = adopted
 		return v
 	}

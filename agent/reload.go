@@ -54,11 +54,11 @@ func (a *Agent) swap(next *config.Config) (api.ReloadView, error) {
 	if err := a.sink.Reload(eventsConfig(next)); err != nil {
 		return api.ReloadView{}, refusal(err)
 	}
-	if err := a.rules.Update(next.Rules.Files); err != nil {
+	if err := a.alerts.Update(next.Rules.Files); err != nil {
 		return api.ReloadView{}, errors.Join(refusal(err), a.sink.Reload(eventsConfig(before)))
 	}
 	if err := a.retarget(next); err != nil {
-		return api.ReloadView{}, errors.Join(refusal(err), a.rules.Update(before.Rules.Files), a.sink.Reload(eventsConfig(before)), a.retarget(before))
+		return api.ReloadView{}, errors.Join(refusal(err), a.alerts.Update(before.Rules.Files), a.sink.Reload(eventsConfig(before)), a.retarget(before))
 	}
 	a.loop.cfg, a.loop.windows, a.loop.loaded, a.loop.refused = next, windows, time.Now(), ""
 	a.forgetPolicies()
@@ -110,7 +110,7 @@ func (a *Agent) retarget(cfg *config.Config) error {
 			a.metrics.Forget(name)
 		}
 	}
-	return a.telemetry.Reload(a.telemetryConfig(cfg))
+	return a.collect(a.telemetryConfig(cfg))
 }
 
 // forgetPolicies drops what is remembered of policies that are gone or are another matrix now.

@@ -36,7 +36,7 @@ func (a *Agent) restore() error {
 	if err := a.restoreActions(); err != nil {
 		return err
 	}
-	return a.telemetry.Reload(a.telemetryConfig(a.opts.Config))
+	return a.collect(a.telemetryConfig(a.opts.Config))
 }
 
 // addTarget makes a target, with the ledger it had.
@@ -156,5 +156,5 @@ func (a *Agent) forget(t *target) {
 	a.logError("give a target's lock back", t.claim.release())
 	delete(a.loop.targets, t.cfg.Name)
 	a.metrics.Forget(t.cfg.Name)
-	a.logError("stop collecting a target", a.telemetry.Reload(a.telemetryConfig(a.loop.cfg)))
+	a.logError("stop collecting a target", a.collect(a.telemetryConfig(a.loop.cfg)))
 }

@@ -4,19 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync"
+	"net/http"
 	"time"
 
 	"github.com/engramd/engramd/agent/api"
-	"github.com/engramd/engramd/agent/telemetry"
 	"github.com/engramd/engramd/policy"
 )
 
 // openServer takes the ports, so that one that is busy is an error of the start, and makes the API.
-func (a *Agent) openServer() (err error) {
+func (a *Agent) openServer(prom http.Handler) error {
 	cfg := a.opts.Config
-	prom := a.telemetry.Handler(func() telemetry.Rules { return a.rules })
-	a.server, err = api.New(api.Config{
+	server, err := api.New(api.Config{
 		Addr: cfg.Listen.Agent, TokenFile: cfg.Auth.TokenFile,
 		CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile, Insecure: cfg.Listen.Insecure,
 	}, a, api.Mounts{Metrics: prom, Prometheus: prom}, a.opts.Log)
@@ -26,10 +24,18 @@ func (a *Agent) openServer() (err error) {
 	if a.listener, err = a.listen(cfg.Listen.Agent, "listen.agent"); err != nil {
 		return err
 	}
-	if cfg.Listen.Metrics != "" {
-		a.probes, err = a.listen(cfg.Listen.Metrics, "listen.metrics")
+	a.parts = append(a.parts, part{"api", func(ctx context.Context) error { return server.Run(ctx, a.listener) }})
+	if cfg.Listen.Metrics == "" {
+		return nil
 	}
-	return err
+	probes, err := a.listen(cfg.Listen.Metrics, "listen.metrics")
+	if err != nil {
+		return err
+	}
+	a.parts = append(a.parts, part{"probes", func(ctx context.Context) error {
+		return api.Serve(ctx, probes, api.Probes(a, prom), nil, a.opts.Log)
+	}})
+	return nil
 }
 
 func (a *Agent) listen(addr, flag string) (net.Listener, error) {
@@ -46,28 +52,6 @@ func (a *Agent) listen(addr, flag string) (net.Listener, error) {
 
 // Addr is where the API listens.
 func (a *Agent) Addr() string { return a.listener.Addr().String() }
-
-// serve answers on every port until ctx ends.
-func (a *Agent) serve(ctx context.Context) error {
-	if a.probes == nil {
-		return a.server.Run(ctx, a.listener)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	var probesErr error
-	wg.Go(func() {
-		defer cancel()
-		probesErr = api.Serve(ctx, a.probes, api.Probes(a, a.telemetry.Handler(nil)), nil, a.opts.Log)
-	})
-	err := a.server.Run(ctx, a.listener)
-	cancel()
-	wg.Wait()
-	if err == nil {
-		err = probesErr
-	}
-	return err
-}
 
 // emit tells an event, with an id and the time if it has none yet.
 func (a *Agent) emit(e policy.Event) {

@@ -16,7 +16,7 @@ func (a *Agent) situation(t *target, now time.Time) (policy.Situation, error) {
 		return policy.Situation{}, err
 	}
 	cfg := a.loop.cfg
-	use := a.telemetry.Used(t.cfg.Name, now.Add(-3*cfg.Metrics.Interval), now)
+	use := a.senses.Used(t.cfg.Name, now.Add(-3*cfg.Metrics.Interval), now)
 	s := policy.Situation{
 		Now:       now,
 		Target:    t.cfg.Target,

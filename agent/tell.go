@@ -11,7 +11,7 @@ import (
 )
 
 // announce says what this agent is about to do.
-func (a *Agent) announce(context.Context) {
+func (a *Agent) announce() {
 	cfg := a.opts.Config
 	a.log.Info("engramd is running",
 		"version", a.opts.Version, "mode", cfg.Mode, "targets", len(cfg.Targets), "policies", len(cfg.Policies),

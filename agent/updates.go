@@ -90,7 +90,7 @@ func (a *Agent) freeze(f journal.Freeze) {
 func attemptOf(one actuators.Action) policy.Attempt {
 	return policy.Attempt{
 		Resource: one.Resource, Policy: one.Decision.Policy, Row: one.Decision.Row, From: one.From, To: one.To,
-		DemandCores: one.DemandCores, At: one.Times[len(one.Times)-1].At, RetryAfter: one.RetryAfter, Action: one.ID,
+		DemandCores: one.DemandCores, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID,
 	}
 }
 

@@ -65,7 +65,7 @@ func (a *Agent) sweepWaiting(t *target, s policy.Situation) {
 			w.LastTrue = s.Now
 		}
 		cfg := t.cfg.Safety
-		switch asked := w.Times[len(w.Times)-1].At; {
+		switch asked := w.Since(); {
 		case policy.Gone(s.Now, w.LastTrue, cfg.Recheck):
 			a.end(t, w, s.Now, actuators.Cancelled, "its condition is gone: "+w.Decision.Condition+" has not held since "+w.LastTrue.Format(time.RFC3339))
 		case w.Approval == nil && w.Decision.Held != nil && w.Decision.Held.By == policy.HeldByApproval && s.Now.Sub(asked) > cfg.ApprovalTTL:

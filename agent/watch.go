@@ -33,7 +33,7 @@ func (a *Agent) watchOthers(t *target, now time.Time) {
 
 // watchReversal freezes a resource whose changes were taken back twice.
 func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action, now time.Time) {
-	if !actuators.Reversed(one, t.sizes[r], now) {
+	if !actuators.Reversed(one, t.observer.last(one.Driver).state, now) {
 		return
 	}
 	one.ReversedAt = now
@@ -43,21 +43,15 @@ func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action
 		Type: policy.EventReversal, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, Action: one.ID, From: one.From, To: one.To,
 		Message: fmt.Sprintf("somebody took %s of %s back from %s to %s", r, t.cfg.Name, r.Format(one.To), r.Format(one.From)),
 	})
-	history, err := a.journal.Actions(journal.ActionFilter{Target: t.cfg.Name, Resource: r, Since: now.Add(-7 * 24 * time.Hour)})
+	history, err := a.journal.Actions(journal.ActionFilter{Target: t.cfg.Name, Resource: r, Since: now.Add(-actuators.ReversalPeriod)})
 	if err != nil {
 		a.logError("count the reversals", err)
 		return
 	}
-	reversals := 0
-	for _, old := range history {
-		if !old.ReversedAt.IsZero() {
-			reversals++
-		}
-	}
-	if reversals >= 2 {
+	if n := actuators.Reversals(history, t.cfg.Name, r, now); n >= actuators.ReversalsToFreeze {
 		a.freeze(journal.Freeze{
 			Target: t.cfg.Name, Resource: r, By: "engramd", At: now,
-			Reason: fmt.Sprintf("its changes were taken back %d times within 7 days: somebody else decides about it", reversals),
+			Reason: fmt.Sprintf("its changes were taken back %d times within 7 days: somebody else decides about it", n),
 		})
 	}
 }

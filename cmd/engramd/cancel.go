@@ -1,0 +1,40 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/api/view"
+)
+
+func newCancel(o *options) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "cancel ID",
+		Short: "End a waiting change, or take back one that is being watched",
+		Args:  exactly(1, "the id of an action"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.act(cmd, func(c *api.Client) (api.ActionView, error) {
+				return c.Cancel(cmd.Context(), args[0], api.ReasonRequest{Reason: reason})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why")
+	return cmd
+}
+
+// act asks the agent to do something with an action, and shows how that stands.
+func (o *options) act(cmd *cobra.Command, ask func(*api.Client) (api.ActionView, error)) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	a, err := ask(c)
+	if err != nil {
+		return err
+	}
+	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return view.Actions(w, []api.ActionView{a}) })
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/policy"
+)
+
+func newFreeze(o *options) *cobra.Command {
+	var r api.FreezeRequest
+	var resource, length string
+	cmd := &cobra.Command{
+		Use:   "freeze TARGET",
+		Short: "Keep a target, or one resource of it, as it is",
+		Args:  exactly(1, "a target"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := o.client()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			r.Target, r.Resource = args[0], policy.Resource(resource)
+			if r.For, err = parseFor(length); err != nil {
+				return err
+			}
+			f, err := c.Freeze(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			return o.print(cmd.OutOrStdout(), f, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s frozen%s\n", f.Target, until(f.Until))
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&resource, "resource", "", "only this resource (default: all)")
+	cmd.Flags().StringVar(&length, "for", "", "how long, as 2h or 1d (default: until engramd unfreeze)")
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why")
+	return cmd
+}

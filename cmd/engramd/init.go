@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/config"
+)
+
+func newInit(*options) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write an agent.yaml for what is found on this machine",
+		Long: `Look for what could be a target (running containers) and write an agent.yaml for it,
+in mode approve: it proposes, and changes nothing before a person has said yes.`,
+		Example: "  engramd init > agent.yaml\n  engramd init --file agent.yaml",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found := map[string][]actuators.Found{}
+			for name, p := range registry() {
+				limited, cancel := context.WithTimeout(cmd.Context(), probeTime)
+				all, err := p.Find(limited)
+				cancel()
+				if err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "nothing of %s was looked at: %v\n", name, err)
+				}
+				found[name] = all
+			}
+			text := config.Init(found)
+			if file == "" {
+				_, err := cmd.OutOrStdout().Write(text)
+				return err
+			}
+			return writeNew(file, text)
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "write to this file, which must not exist yet (default: standard output)")
+	return cmd
+}
+
+// writeNew writes a file and never over another.
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if _, err := f.Write(text); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
+)
+
+func newResume(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume [TARGET]",
+		Short: "End a pause of a target, or the one of all",
+		Args:  atMost(1, "a target, or nothing for the pause of all"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.tell(cmd, everyTarget(first(args))+" is no longer paused", func(c *api.Client) error {
+				return c.Resume(cmd.Context(), api.TargetRequest{Target: first(args)})
+			})
+		},
+	}
+}
+
+// tell asks the agent for something that has no answer but done.
+func (o *options) tell(cmd *cobra.Command, done string, ask func(*api.Client) error) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := ask(c); err != nil {
+		return err
+	}
+	return o.print(cmd.OutOrStdout(), map[string]string{"done": done}, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, done)
+		return err
+	})
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
+)
+
+// options are the flags that every command has.
+type options struct {
+	output    string
+	config    string
+	addr      string
+	tokenFile string
+	caFile    string
+	certFile  string
+	keyFile   string
+}
+
+// newRoot makes the whole command line.
+func newRoot() *cobra.Command {
+	o := &options{}
+	root := &cobra.Command{
+		Use:   "engramd",
+		Short: "Keep services the right size: live, watched, and with a reason for every change",
+		Long: `engramd watches services in Docker containers, decides by matrices and alert rules
+what size they should have, changes it live where the platform can, watches every
+change through a validation, and takes it back by itself when it hurt or did not help.
+
+Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if o.output != "table" && o.output != "json" {
+				return usageError{fmt.Errorf("-o %s: want table or json", o.output)}
+			}
+			return nil
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&o.output, "output", "o", "table", "table or json")
+	flags.StringVarP(&o.config, "config", "c", "", "agent.yaml to use (default: $ENGRAMD_CONFIG, ./agent.yaml, /etc/engramd/agent.yaml, else the built-in one)")
+	flags.StringVar(&o.addr, "addr", "", "the agent's address (default: $ENGRAMD_ADDR, else 127.0.0.1:9090)")
+	flags.StringVar(&o.tokenFile, "token-file", "", "file with the token to send (default: the token in $ENGRAMD_TOKEN)")
+	flags.StringVar(&o.caFile, "ca-file", "", "CA of the agent's certificate")
+	flags.StringVar(&o.certFile, "cert-file", "", "client certificate")
+	flags.StringVar(&o.keyFile, "key-file", "", "key of the client certificate")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+
+	root.AddCommand(
+		newRun(o), newCheck(o), newDoctor(o), newInit(o), newConfig(o),
+		newStatus(o), newPlan(o), newDecisions(o), newExplain(o),
+		newApprove(o), newReject(o), newCancel(o),
+		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o),
+		newVersion(o), newMan(root),
+	)
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// client connects to the agent that the flags name.
+func (o *options) client() (*api.Client, error) {
+	cfg := api.ClientConfig{Addr: o.addr, CAFile: o.caFile, CertFile: o.certFile, KeyFile: o.keyFile, Token: os.Getenv("ENGRAMD_TOKEN")}
+	if cfg.Addr == "" {
+		cfg.Addr = os.Getenv("ENGRAMD_ADDR")
+	}
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:9090"
+	}
+	if o.tokenFile != "" {
+		text, err := os.ReadFile(o.tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the token: %w", err)
+		}
+		cfg.Token = strings.TrimSpace(string(text))
+	}
+	c, err := api.NewClient(cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// print writes v as JSON, or as text for people.
+func (o *options) print(w io.Writer, v any, text func(io.Writer) error) error {
+	if o.output == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+	return text(w)
+}
+
+// exactly makes a command take n arguments, and say what they are when it gets others.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see engramd %s --help", cmd.Name(), what, len(args), cmd.Name())}
+		}
+		return nil
+	}
+}
+
+// atMost makes a command take up to n arguments.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see engramd %s --help", cmd.Name(), what, len(args), cmd.Name())}
+		}
+		return nil
+	}
+}
+
+// first returns the first argument, "" if there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
