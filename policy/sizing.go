@@ -129,7 +129,11 @@ func (z *sizing) grow() {
 	}
 	z.stepUp()
 	if f := z.bounds.MaxStepUp; f > 0 {
-		if n := z.floorOf(float64(z.from) * (1 + f)); z.to > n {
+		n := z.floorOf(float64(z.from) * (1 + f))
+		if least, ok := z.bounds.Min.Amount(); ok {
+			n = max(n, least)
+		}
+		if z.to > n {
 			z.cut("max_step_up", n, "one change may add %s%% at most: %s", trimFloat(f*100, 1), z.amount(n))
 		}
 	}
@@ -137,7 +141,10 @@ func (z *sizing) grow() {
 		return
 	}
 	z.stepDown()
+	least, bounded := z.bounds.Min.Amount()
 	switch {
+	case bounded && z.to < least && z.to > z.from:
+		z.refuse("%s stays at %s: the minimum is %s, and %s", z.r, z.amount(z.from), z.amount(least), z.because("less is left"))
 	case z.to <= z.from:
 		z.refuse("%s stays at %s: %s", z.r, z.amount(z.from), z.because("nothing above it is allowed"))
 	case z.to == asMuchAsPossible:
@@ -215,8 +222,14 @@ func (z *sizing) shrink() {
 			}
 		}
 	}
-	if z.to >= z.from {
+	most, bounded := z.bounds.Max.Amount()
+	switch {
+	case z.to >= z.from:
 		z.refuse("%s stays at %s: %s", z.r, z.amount(z.from), z.because("nothing below it is allowed"))
+		return
+	case bounded && z.to > most:
+		z.refuse("%s stays at %s: %s, and that is above the maximum of %s; a person set it so and can take it back",
+			z.r, z.amount(z.from), z.because("it cannot go lower"), z.amount(most))
 		return
 	}
 	z.p.To = Amount(z.to)
