@@ -32,7 +32,7 @@ type Daemon struct {
 	client    *client.Client
 
 	containerd, dockerd *process
-	stop                func() []string // once: purges and returns what is left
+	stop                func() // once
 }
 
 // Start starts an engine and waits until it answers. It skips or fails the test as [testenv.Need] says.
@@ -50,7 +50,7 @@ func Start(t testing.TB, options ...Option) *Daemon {
 	for _, option := range options {
 		option(&d.options)
 	}
-	d.stop = sync.OnceValue(d.shutdown)
+	d.stop = sync.OnceFunc(d.shutdown)
 	t.Cleanup(d.Stop)
 	if d.client, err = client.New(client.WithHost(d.Host())); err != nil {
 		t.Fatalf("testenv: %v", err)
@@ -193,27 +193,27 @@ func (d *Daemon) signal(sig syscall.Signal) {
 // fails the test if anything is left. It may be called more than once; t.Cleanup calls it.
 func (d *Daemon) Stop() {
 	d.t.Helper()
+	d.stop()
+}
+
+func (d *Daemon) shutdown() {
+	d.t.Helper()
 	if d.t.Failed() {
 		d.t.Logf("the end of dockerd's log:\n%s", d.logTail())
 	}
-	if left := d.stop(); len(left) > 0 {
-		d.t.Errorf("testenv: left behind:\n\t%s", strings.Join(left, "\n\t"))
-	}
-}
-
-// shutdown keeps the containers' logs and removes the environment.
-func (d *Daemon) shutdown() []string {
 	d.keepContainers()
 	if d.client != nil {
 		_ = d.client.Close()
 	}
-	left := d.env.purge()
+	if left := d.env.purge(); len(left) > 0 {
+		d.t.Errorf("testenv: left behind:\n\t%s", strings.Join(left, "\n\t"))
+		return // what cannot be killed would be waited for without end
+	}
 	for _, p := range []*process{d.dockerd, d.containerd} {
 		if p != nil {
 			<-p.ended
 		}
 	}
-	return left
 }
 
 // keepContainers copies what the engine's files say about its containers, alive or not, to the artifacts.
