@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/engramd/engramd/policy"
 )
 
 // apply does the plan's steps, each journalled before it is done. A stop of the agent waits for them
@@ -46,7 +48,7 @@ func (r *run) carryOut(ctx, lasting context.Context, first int) stage {
 		case errors.Is(err, errDisowned):
 			return r.disowned(err)
 		default:
-			return r.takeBack(fmt.Sprintf("%s failed: %v", s.Text, err))
+			return r.takeBack(err.Error())
 		}
 	}
 	return nil
@@ -64,6 +66,6 @@ func (r *run) stopped(ctx context.Context) stage {
 // disowned ends a run because another agent has the target now, and recovers the action from the
 // record in the lock.
 func (r *run) disowned(err error) stage {
-	r.event("standby", "warning", fmt.Sprintf("action left to the other agent: %v", err), nil)
-	return nil
+	r.event(policy.EventStandby, policy.Warning, fmt.Sprintf("left to the other agent: %v", err), nil)
+	return over
 }

@@ -37,7 +37,7 @@ func (r *run) call(ctx context.Context, fn func(context.Context) error) error {
 	defer cancel()
 	err := fn(bounded)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		return fmt.Errorf("%w: no answer within %s: %w", ErrTransient, bound, err)
+		return fmt.Errorf("%w: no answer within %s: %w", ErrTransient, policy.FormatDuration(bound), err)
 	}
 	return err
 }
@@ -46,13 +46,13 @@ func (r *run) call(ctx context.Context, fn func(context.Context) error) error {
 // (0: as long as ctx lives). What it is waiting for is told once.
 func (r *run) retry(ctx context.Context, what string, bound time.Duration, fn func(context.Context) error) error {
 	began, pause := time.Now(), firstPause
-	for told := false; ; told = true {
+	for told := false; ; told = true { // at least two tries, however long the first one takes
 		err := r.call(ctx, fn)
 		if err == nil || !errors.Is(err, ErrTransient) || ctx.Err() != nil {
 			return err
 		}
-		if bound > 0 && time.Since(began)+pause > bound {
-			return fmt.Errorf("%s: given up after %s: %w", what, time.Since(began).Round(time.Second), err)
+		if told && bound > 0 && time.Since(began)+pause > bound {
+			return fmt.Errorf("given up after %s: %w", policy.FormatDuration(time.Since(began).Round(time.Second)), err)
 		}
 		if !told {
 			r.event(policy.EventStep, policy.Warning, fmt.Sprintf("%s: trying again: %v", what, err), map[string]string{"op": "retry"})
@@ -84,7 +84,7 @@ func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration)
 	if op == "undo" {
 		change = r.driver.Undo
 	}
-	return r.retry(ctx, op+" "+s.Text, bound, func(ctx context.Context) error {
+	err := r.retry(ctx, op+" "+s.Text, bound, func(ctx context.Context) error {
 		if r.x.cfg.Owned != nil {
 			if err := r.x.cfg.Owned(ctx, r.a); err != nil {
 				return fmt.Errorf("%w: %w", errDisowned, err)
@@ -92,6 +92,10 @@ func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration)
 		}
 		return change(ctx, r.a.Target, s)
 	})
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", op, s.Text, err)
+	}
+	return nil
 }
 
 // inGrace returns a context that outlives ctx by the grace period, for what must not stop half-way.

@@ -79,7 +79,7 @@ func (r *run) othersOff(ctx context.Context, d Drain) error {
 			r.step("drain", fmt.Sprintf("%s has maintenance on: waiting", m.who()))
 		}
 		if time.Since(began) >= othersMaintenance {
-			return fmt.Errorf("%s still has maintenance on after %s; it is decided again", m.who(), othersMaintenance)
+			return fmt.Errorf("%s still has maintenance on after %s; it is decided again", m.who(), policy.FormatDuration(othersMaintenance))
 		}
 		if err := r.patient(ctx, lookForOthers); err != nil {
 			return err
@@ -102,7 +102,7 @@ func (r *run) idle(ctx context.Context, d Drain, since time.Time) error {
 			return err
 		}
 	}
-	r.step("drain", fmt.Sprintf("settled for %s", d.Settle))
+	r.step("drain", fmt.Sprintf("settled for %s", policy.FormatDuration(d.Settle)))
 	return nil
 }
 
@@ -162,7 +162,7 @@ func (r *run) maintenanceOff(ctx context.Context) error {
 	if err := r.thrice(ctx, disable); err != nil {
 		r.event(policy.EventFailure, policy.Critical,
 			fmt.Sprintf("maintenance of %s could not be switched off (%v): do it by hand; it ends by itself after %s where the service honours ttl",
-				r.a.TargetName, err, holdTTL), nil)
+				r.a.TargetName, err, policy.FormatDuration(holdTTL)), nil)
 		return fmt.Errorf("switch maintenance off: %w", err)
 	}
 	r.step("drain", "maintenance off")

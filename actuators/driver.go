@@ -69,6 +69,8 @@ type Step struct {
 	Irreversible bool            `json:"irreversible,omitempty"`
 	// Text says the step in a few words, for traces and people: "update nano_cpus 2e9 -> 4e9".
 	Text string `json:"text"`
+	// UndoText says its undo, where Text read backwards would mislead.
+	UndoText string `json:"undo_text,omitempty"`
 }
 
 // State is what a target has at one instant.

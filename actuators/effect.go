@@ -2,6 +2,8 @@ package actuators
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -54,6 +56,14 @@ func (f findings) noneBad() finding {
 }
 
 func list(said []string) string { return strings.Join(said, ", ") }
+
+// number writes a measured value with as many digits as mean something.
+func number(v float64) string {
+	if math.Abs(v) >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
 
 // percent writes a ratio of time or periods.
 func percent(ratio float64) string { return fmt.Sprintf("%.3g%%", 100*ratio) }

@@ -62,7 +62,8 @@ func unused(used, before float64, first, to policy.Quantity) string {
 	if math.Abs(used-before) > 0.03*before {
 		text = fmt.Sprintf("used %.2f cores of %s, and %.2f before at %s: more CPU did not help", used, policy.CPU.Format(to), before, policy.CPU.Format(first))
 	}
-	if n := math.Round(used); n >= 1 && n <= 4 && math.Abs(used-n) <= 0.05*n {
+	n := math.Round(used)
+	if full := before >= atLimit*limitOf(first); full && n >= 1 && n <= 4 && math.Abs(used-n) <= 0.05*n {
 		if n == 1 {
 			return text + "; one thread is the likely limit"
 		}
@@ -77,7 +78,7 @@ func p99Effect(f *findings, before, after *float64) {
 	case before == nil || after == nil || *before <= 0:
 		f.miss("p99 cannot be compared")
 	default:
-		f.add(*after <= betterP99**before, "p99 %.3g after %.3g", *after, *before)
+		f.add(*after <= betterP99**before, "p99 %s (was %s)", number(*after), number(*before))
 	}
 }
 
@@ -104,7 +105,7 @@ func share(f *findings, what string, before, after, enough float64) {
 	case before < enough:
 		f.miss("%s %s of the time before: too little to judge by", what, percent(before))
 	default:
-		f.add(after <= halved*before && before-after >= enough, "%s %s of the time after %s", what, percent(after), percent(before))
+		f.add(after <= halved*before && before-after >= enough, "%s %s of the time (was %s)", what, percent(after), percent(before))
 	}
 }
 
@@ -122,6 +123,11 @@ func cpuNeeded(after Baseline, first policy.Quantity) string {
 		return fmt.Sprintf("it waits for CPU %s of the time still", percent(*u.CPUStall))
 	}
 	return ""
+}
+
+func limitOf(q policy.Quantity) float64 {
+	c, _ := cores(q)
+	return c
 }
 
 // cores is an amount of CPU in cores.

@@ -24,7 +24,7 @@ func memoryEffect(before, after Baseline, first policy.Quantity) finding {
 		f.add(true, "uses %s, more than the %s it had", policy.Memory.Format(policy.Amount(*a.WorkingSet)), policy.Memory.Format(first))
 	}
 	if b.OOMKills != nil && a.OOMKills != nil && *b.OOMKills > 0 {
-		f.add(*a.OOMKills == 0, "%d out-of-memory kills after %d", *a.OOMKills, *b.OOMKills)
+		f.add(*a.OOMKills == 0, "%d out-of-memory kills (was %d)", *a.OOMKills, *b.OOMKills)
 	}
 	gone(&f, "memory stall", b.MemoryStall, a.MemoryStall, noticedStall)
 	gone(&f, "refaults a second", b.Refaults, a.Refaults, noticedRefaults)
@@ -40,7 +40,7 @@ func gone(f *findings, what string, before, after *float64, noticed float64) {
 	if before == nil || after == nil || *before < noticed {
 		return
 	}
-	f.add(*after <= max(leftOver**before, leftOver*noticed), "%s %.3g after %.3g", what, *after, *before)
+	f.add(*after <= max(leftOver**before, leftOver*noticed), "%s %s (was %s)", what, number(*after), number(*before))
 }
 
 // memoryNeeded says why a growth of memory must not be undone, "" if it may be.
@@ -55,9 +55,9 @@ func memoryNeeded(after Baseline, first policy.Quantity) string {
 	case u.MemoryStall != nil && *u.MemoryStall >= noticedStall:
 		return fmt.Sprintf("it waits for memory %s of the time still", percent(*u.MemoryStall))
 	case u.Refaults != nil && *u.Refaults >= noticedRefaults:
-		return fmt.Sprintf("%.3g refaults a second still", *u.Refaults)
+		return number(*u.Refaults) + " refaults a second still"
 	case u.ReclaimStalls != nil && *u.ReclaimStalls >= noticedReclaim:
-		return fmt.Sprintf("%.3g limit hits a second still", *u.ReclaimStalls)
+		return number(*u.ReclaimStalls) + " limit hits a second still"
 	}
 	return ""
 }
@@ -77,7 +77,7 @@ func decreaseEffect(before, after Baseline, tolerance float64) finding {
 		case before == nil || after == nil:
 			f.miss("%s cannot be compared", what)
 		default:
-			f.add(*after <= *before*(1+tolerance)+slack, "%s %.3g after %.3g", what, *after, *before)
+			f.add(*after <= *before*(1+tolerance)+slack, "%s %s (was %s)", what, number(*after), number(*before))
 		}
 	}
 	within("p99", positive(before.P99), after.P99, 0)

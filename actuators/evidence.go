@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/engramd/engramd/policy"
 )
 
 // commandTimeout bounds a smoke test or a backup's command.
@@ -40,10 +42,10 @@ func (r *run) backedUp(ctx context.Context, b Backup) error {
 
 func young(age, most time.Duration) error {
 	if age < 0 {
-		return fmt.Errorf("the newest backup seems to be from the future (%s): check the clocks", age.Round(time.Second))
+		return fmt.Errorf("the newest backup seems to be from the future (%s): check the clocks", policy.FormatDuration(age.Round(time.Second)))
 	}
 	if age > most {
-		return fmt.Errorf("the newest backup is %s old, and %s is allowed: make one first", age.Round(time.Second), most)
+		return fmt.Errorf("the newest backup is %s old, and %s is allowed: make one first", policy.FormatDuration(age.Round(time.Second)), policy.FormatDuration(most))
 	}
 	return nil
 }
@@ -58,7 +60,7 @@ func command(ctx context.Context, argv []string) error {
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("no end within %s", commandTimeout)
+			err = fmt.Errorf("no end within %s", policy.FormatDuration(commandTimeout))
 		}
 		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(out.String()))
 	}

@@ -11,9 +11,9 @@ import (
 // guard undoes the change at once when it hurts. A growth is undone only for a fault that the change
 // caused: load that was too much before may well be too much after it.
 func (r *run) guard(ctx context.Context, w *watch, st State) stage {
-	hurt := r.crashed(w, st)
+	hurt := r.killed(w)
 	if hurt == "" {
-		hurt = r.killed(w)
+		hurt = r.crashed(w, st)
 	}
 	if hurt == "" {
 		hurt = r.sick(ctx, w, st)
@@ -145,7 +145,7 @@ func (r *run) failing(ctx context.Context, w *watch) string {
 	if r.a.Direction == policy.Growth && (!r.causes(w) || r.neededNow(ctx, w) != "") {
 		return ""
 	}
-	return fmt.Sprintf("the error rate rose from %.3g to %.3g", *b.ErrorRate, *after)
+	return fmt.Sprintf("the error rate rose from %s to %s", number(*b.ErrorRate), number(*after))
 }
 
 func later(a, b time.Time) time.Time {

@@ -1,6 +1,7 @@
 package actuators
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -180,8 +181,8 @@ func (r *run) noEffect(ctx context.Context) stage {
 			r.event(policy.EventDiagnose, policy.Info, text, nil)
 		}
 	}
-	reason := fmt.Sprintf("no effect: %s; not again for %s in the same circumstances (%s, %s -> %s)", r.evidence(),
-		roundUnits(r.a.Procedure.RetryAfter), rowName(r.a), r.a.Resource.Format(r.a.From), r.a.Resource.Format(r.a.To))
+	reason := fmt.Sprintf("no effect: %s; not again for %s in the same circumstances (%s)", r.evidence(),
+		policy.FormatDuration(r.a.Procedure.RetryAfter), circumstances(r.a))
 	switch {
 	case r.a.Procedure.Validation.NoEffect == "keep":
 		return r.end(ctx, Kept, reason+"; kept, as configured", remember)
@@ -191,25 +192,14 @@ func (r *run) noEffect(ctx context.Context) stage {
 	return r.takeBack(reason, remember)
 }
 
-// rowName names what led to an action: a row of a matrix, or what its policy is called.
-func rowName(a Action) string {
+// circumstances names what led to an action, a row of a matrix or a policy, and its sizes.
+func circumstances(a Action) string {
+	row := cmp.Or(a.Decision.Policy, "by hand")
 	if a.Decision.Row > 0 {
-		return fmt.Sprintf("row %d", a.Decision.Row)
+		row = fmt.Sprintf("row %d", a.Decision.Row)
 	}
-	if a.Decision.Policy != "" {
-		return a.Decision.Policy
+	if a.Resource.IsOperation() {
+		return row
 	}
-	return "by hand"
-}
-
-// roundUnits writes a duration without zero units: 24h, not 24h0m0s.
-func roundUnits(d time.Duration) string {
-	s := d.Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return fmt.Sprintf("%s, %s -> %s", row, a.Resource.Format(a.From), a.Resource.Format(a.To))
 }

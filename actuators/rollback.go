@@ -1,6 +1,7 @@
 package actuators
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func (r *run) rollBack(ctx context.Context, reason string, edits []func(a *Actio
 	if !r.enterRollingBack(ctx, reason, edits) {
 		return r.end(ctx, Failed, reason+"; not taken back, because the journal cannot be written", edits...)
 	}
-	return r.undo(was != Applying && was != Verifying)
+	return r.undo(was != Applying && !r.a.MaintenanceOn)
 }
 
 // enterRollingBack journals the state. Where the journal cannot be written, an undo is still safe as
@@ -90,7 +91,7 @@ func (r *run) enterRollingBack(ctx context.Context, reason string, edits []func(
 }
 
 // undo undoes the steps in reverse, and those of superseded growths before them. served says that
-// the target has been in service since the change, so that a restart should drain it first.
+// the target is in service, so that a restart should drain it first.
 func (r *run) undo(served bool) stage {
 	return func(ctx context.Context) stage {
 		lasting, done := r.inGrace(ctx)
@@ -136,7 +137,7 @@ func (r *run) drainForUndo(ctx context.Context) {
 func (r *run) undoSteps(ctx, lasting context.Context) stage {
 	steps := append(r.a.Earlier[:len(r.a.Earlier):len(r.a.Earlier)], r.a.Plan.Steps[:r.a.Done]...)
 	for i, s := range slices.Backward(steps) {
-		r.step("undo", s.Text)
+		r.step("undo", cmp.Or(s.UndoText, s.Text))
 		err := r.touch(lasting, "undo", s, r.x.cfg.UndoFor)
 		switch {
 		case err == nil:
@@ -147,7 +148,7 @@ func (r *run) undoSteps(ctx, lasting context.Context) stage {
 		case errors.Is(err, ErrRefused) && i == len(steps)-1:
 			return r.kept(ctx, err.Error())
 		default:
-			return r.failed(ctx, fmt.Sprintf("undo %s: %v", s.Text, err))
+			return r.failed(ctx, err.Error())
 		}
 	}
 	return nil

@@ -23,14 +23,18 @@ type run struct {
 	renews *renewal    // of the maintenance that we switched on, or nil
 	onDisk ActionState // the state last journalled
 	latest Baseline    // what was measured last since the change
+	mute   bool        // it was said that the journal cannot be written
 
 	mu sync.Mutex
 	a  Action
 }
 
 // A stage is one stretch of an action's way. It returns the next one; nil ends the run, at a final
-// state or, when ctx is over, where a successor can take the action up again.
+// state or, when ctx is over, where a successor can take the action up again. A part of a stage
+// returns nil to go on with the stage, and over to end the run.
 type stage func(ctx context.Context) stage
+
+func over(context.Context) stage { return nil }
 
 type orderKind int
 
@@ -92,7 +96,7 @@ func (r *run) record(edit func(a *Action)) error {
 	if err := r.x.cfg.Journal.Put(next); err != nil {
 		return fmt.Errorf("journal action %s: %w", next.ID, err)
 	}
-	r.onDisk = next.State
+	r.onDisk, r.mute = next.State, false
 	r.set(next)
 	return nil
 }
@@ -173,17 +177,21 @@ func (r *run) end(ctx context.Context, s ActionState, reason string, edits ...fu
 		r.announce()
 		r.unjournalled(err)
 		if r.insist(ctx, func(*Action) {}) != nil {
-			return nil
+			return over
 		}
 	}
 	if r.a.Unfinished {
 		return r.finish
 	}
-	return nil
+	return over
 }
 
-// unjournalled says loudly that the journal cannot be written.
+// unjournalled says loudly, once, that the journal cannot be written.
 func (r *run) unjournalled(err error) {
+	if r.mute {
+		return
+	}
+	r.mute = true
 	r.event(policy.EventFailure, policy.Critical,
 		fmt.Sprintf("%v; make room or repair the disk of data_dir: until then nothing is changed", err), nil)
 }

@@ -76,7 +76,7 @@ func (r *run) validate(ctx context.Context) stage {
 func (r *run) obey(ctx context.Context, w *watch, o order) stage {
 	if o.kind == orderRollback {
 		o.reply <- answer{action: r.a}
-		return r.takeBack("taken back: " + o.reason)
+		return r.takeBack(o.reason)
 	}
 	if len(r.a.Checks) == 0 {
 		r.check(ctx, w, min(w.v.Settle, time.Since(w.began)))

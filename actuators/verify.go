@@ -152,7 +152,7 @@ func (r *run) awaitHealth(ctx context.Context) error {
 			return fmt.Errorf("crashed on start: %w", err)
 		}
 		if time.Since(began) >= timeout {
-			return fmt.Errorf("not healthy within %s: %w", timeout, err)
+			return fmt.Errorf("not healthy within %s: %w", policy.FormatDuration(timeout), err)
 		}
 		if err := sleep(ctx, healthEvery); err != nil {
 			return err
