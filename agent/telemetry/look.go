@@ -19,6 +19,7 @@ type look struct {
 	root      *part
 	local     bool // some selector names engramd_* metrics
 	remote    bool // some selector names others
+	choice    bool // there is an `or`
 	absent    bool // some selector stands below absent(): that it finds nothing is the answer
 }
 
@@ -85,6 +86,7 @@ func (l *look) walk(e parser.Expr, back time.Duration) *part {
 	case *parser.BinaryExpr:
 		lhs, rhs := l.walk(n.LHS, back), l.walk(n.RHS, back)
 		if n.Op == parser.LOR {
+			l.choice = true
 			return &part{kind: needsSome, parts: []*part{lhs, rhs}}
 		}
 		return all(lhs, rhs)

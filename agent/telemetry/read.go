@@ -173,7 +173,8 @@ func (t *Telemetry) examine(ctx context.Context, expr, label string, at time.Tim
 // reading is the reading without its value: known if every sample that it needs is fresh.
 func (e *examined) reading(key string) policy.Reading {
 	v := e.judge(key)
-	if v.state > fresh && !e.deep {
+	// Without samples nearby, a selector may be too old or may never have been: `or` must know which.
+	if (v.state > fresh || e.l.choice && e.lacks(key)) && !e.deep {
 		if err := e.deepen(); err != nil {
 			return unknown(e.expr, err)
 		}
@@ -186,12 +187,24 @@ func (e *examined) reading(key string) policy.Reading {
 }
 
 func (e *examined) judge(key string) evidence {
-	return e.l.judge(e.l.root, e.at, func(i int) newest {
-		if e.label == "" {
-			return e.found[i].all
+	return e.l.judge(e.l.root, e.at, func(i int) newest { return e.newest(i, key) })
+}
+
+func (e *examined) newest(i int, key string) newest {
+	if e.label == "" {
+		return e.found[i].all
+	}
+	return e.found[i].of(key)
+}
+
+// lacks reports whether some selector has no sample.
+func (e *examined) lacks(key string) bool {
+	for i := range e.found {
+		if e.newest(i, key).any == minTime {
+			return true
 		}
-		return e.found[i].of(key)
-	})
+	}
+	return false
 }
 
 // deepen looks as far back as the expression does, to tell what is too old from what never was.
