@@ -80,11 +80,11 @@ var errDisowned = errors.New("another agent has this target now")
 
 // touch runs Do or Undo of one step, after asking whether the target is still ours.
 func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration) error {
-	change := r.driver.Do
+	change, text := r.driver.Do, s.Text
 	if op == "undo" {
-		change = r.driver.Undo
+		change, text = r.driver.Undo, s.undoText()
 	}
-	err := r.retry(ctx, op+" "+s.Text, bound, func(ctx context.Context) error {
+	err := r.retry(ctx, op+" "+text, bound, func(ctx context.Context) error {
 		if r.x.cfg.Owned != nil {
 			if err := r.x.cfg.Owned(ctx, r.a); err != nil {
 				return fmt.Errorf("%w: %w", errDisowned, err)
@@ -93,7 +93,7 @@ func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration)
 		return change(ctx, r.a.Target, s)
 	})
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", op, s.Text, err)
+		return fmt.Errorf("%s %s: %w", op, text, err)
 	}
 	return nil
 }

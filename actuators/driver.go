@@ -1,6 +1,7 @@
 package actuators
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,6 +73,9 @@ type Step struct {
 	// UndoText says its undo, where Text read backwards would mislead.
 	UndoText string `json:"undo_text,omitempty"`
 }
+
+// undoText says the step's undo.
+func (s Step) undoText() string { return cmp.Or(s.UndoText, s.Text) }
 
 // State is what a target has at one instant.
 type State struct {

@@ -1,7 +1,6 @@
 package actuators
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +80,11 @@ func (r *run) enterRollingBack(ctx context.Context, reason string, edits []func(
 	if r.onDisk != Applying && r.onDisk != Verifying {
 		bounded, cancel := context.WithTimeout(ctx, r.x.cfg.UndoFor)
 		defer cancel()
-		return r.insist(bounded, func(a *Action) { a.move(RollingBack, reason, edits) }) == nil
+		if r.insist(bounded, func(a *Action) { a.move(RollingBack, reason, edits) }) != nil {
+			return false
+		}
+		r.announce()
+		return true
 	}
 	next := r.a
 	next.move(RollingBack, reason, edits)
@@ -137,7 +140,7 @@ func (r *run) drainForUndo(ctx context.Context) {
 func (r *run) undoSteps(ctx, lasting context.Context) stage {
 	steps := append(r.a.Earlier[:len(r.a.Earlier):len(r.a.Earlier)], r.a.Plan.Steps[:r.a.Done]...)
 	for i, s := range slices.Backward(steps) {
-		r.step("undo", cmp.Or(s.UndoText, s.Text))
+		r.step("undo", s.undoText())
 		err := r.touch(lasting, "undo", s, r.x.cfg.UndoFor)
 		switch {
 		case err == nil:
