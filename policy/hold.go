@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -198,8 +199,8 @@ func (in HoldInputs) blocking(d Decision, k kind) *OpenAction {
 
 // lacks says that the account is empty, and when it is not any more; "" if it is not.
 func (l Left) lacks(a Account) (time.Time, string) {
-	spent := func(of int, per string, until time.Time) (time.Time, string) {
-		text := fmt.Sprintf("the budget of %d %s is spent", of, per)
+	spent := func(of int, one, many string, until time.Time) (time.Time, string) {
+		text := "the budget of " + counted(of, one, many) + " is spent"
 		if !until.IsZero() {
 			text += "; one more is allowed at " + clock(until)
 		}
@@ -207,13 +208,20 @@ func (l Left) lacks(a Account) (time.Time, string) {
 	}
 	switch {
 	case a == Emergencies && l.Emergencies == 0:
-		return spent(l.Of.EmergenciesPerDay, "emergencies a day", l.EmergenciesAt)
+		return spent(l.Of.EmergenciesPerDay, "emergency a day", "emergencies a day", l.EmergenciesAt)
 	case a == Regular && l.Day == 0:
-		return spent(l.Of.PerDay, "changes a day", l.DayAt)
+		return spent(l.Of.PerDay, "change a day", "changes a day", l.DayAt)
 	case a == Regular && l.Hour == 0:
-		return spent(l.Of.PerHour, "changes an hour", l.HourAt)
+		return spent(l.Of.PerHour, "change an hour", "changes an hour", l.HourAt)
 	}
 	return time.Time{}, ""
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
 
 func (p Pause) text() string {
