@@ -67,6 +67,7 @@ func inOrder[T any](m map[Resource]T) []Resource {
 func (s *Situation) contend(p Proposal) contender {
 	p.Target = s.Target.Name
 	p.Mode = EffectiveMode(s.AgentMode, s.Target.Mode, p.Mode)
+	s.keepDeadline(&p)
 	z := s.size(&p)
 	c := contender{Proposal: p, touches: z.touches, refused: z.refused, strategy: s.strategy(z.r, p.Direction)}
 	owner := s.Rightsize[z.r]
@@ -88,6 +89,16 @@ func (s *Situation) contend(p Proposal) contender {
 		c.waits = k.cooldown && !in.Cooldown.IsZero() || spent != ""
 	}
 	return c
+}
+
+// keepDeadline gives a proposal that waits already the deadline that it was given first.
+func (s *Situation) keepDeadline(p *Proposal) {
+	for _, a := range s.Actions {
+		same := a.Resource == p.Change.Resource && a.Policy == p.Policy && a.Row == p.Row
+		if same && a.State == outcomeWaiting && !a.Deadline.IsZero() && (p.Deadline.IsZero() || a.Deadline.Before(p.Deadline)) {
+			p.Deadline = a.Deadline
+		}
+	}
 }
 
 func (s *Situation) isFrozen(r Resource) bool {

@@ -172,6 +172,7 @@ func (in HoldInputs) window(d Decision, k kind) *Start {
 
 // The states of an action that matter here; actuators owns the full list.
 const (
+	outcomeWaiting     Outcome = "waiting"
 	outcomeDraining    Outcome = "draining"
 	outcomeApplying    Outcome = "applying"
 	outcomeVerifying   Outcome = "verifying"

@@ -97,6 +97,9 @@ type OpenAction struct {
 	Policy    string
 	Row       int
 	From, To  Quantity
+	// Deadline is a waiting action's, counted from its first decision: the same proposal seen again
+	// does not begin to count anew.
+	Deadline time.Time
 }
 
 // An Attempt is a change that had no effect and is not tried again in the same circumstances.
