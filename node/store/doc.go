@@ -1,0 +1,36 @@
+// Package store keeps the records of all spaces: the log ([wal.Log]) makes a write durable, a memtable a
+// space holds what the base lacks, and one bbolt file a space is the base.
+//
+// # The way of a write
+//
+// A caller hands a group of [Change] to [Store.Apply] and waits. The only writer takes the groups that wait,
+// in order; for each change it looks at what is there (index, and what this batch did before), refuses
+// it ([ErrExists], [ErrVersion], [ErrNotFound]) or gives it an LSN, an ordinal and a version; it writes and
+// syncs the batch; then makes it visible in the index and the memtable, feeds the views, and lets the
+// callers go. Nothing is visible before it is durable, so nobody can read what a crash takes back. A group
+// is in one batch of the log: after a crash all of it is there or none.
+//
+// # The way of a read
+//
+// Index (id to ordinal), memtable, base. The version in the resident table is authoritative: bytes of
+// another version, from wherever, are a miss and are read again.
+//
+// # Checkpoint
+//
+// The memtable is frozen at an LSN and written into the base in key order, at most 2,000 records a
+// transaction; the last transaction carries the LSN. Views that have files of their own are synced first.
+// A log segment goes when every space has what it holds.
+//
+// # Damage
+//
+// At open a space's base is read page by page by package store/pages, which bounds every number that it
+// reads, before bbolt maps it. Structural damage refuses that space ([DamageError]: the page, what is wrong and
+// what to do) and no other. Reads of the base later on run with faults turned into panics and panics into
+// errors.
+//
+// # Ownership
+//
+// Open reads everything and starts nothing. [Store.Run] runs the writer, the segments' preparation and the
+// checkpoints, and joins them. Close is idempotent, and comes after Run. The writer is the only one that
+// changes index, table and memtables; readers take a space's read lock for single look-ups only.
+package store
