@@ -23,22 +23,29 @@ import (
 // damaged part is set aside and the rest is opened: measurements can be taken again, and an agent
 // that does not start is worse than one that has forgotten.
 func openRepaired(dir string, retention time.Duration, log *slog.Logger, m *metrics) (*tsdb.DB, *prometheus.Registry, error) {
+	aside := func(find func(string) ([]string, error), why error) error {
+		names, err := find(dir)
+		if err == nil && len(names) > 0 {
+			err = setAside(dir, names)
+		}
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		m.repairs.Inc()
+		log.Warn("the metric store was damaged; a part of it was set aside, and its samples are lost to the agent",
+			"set_aside", filepath.Join(dir, asideDir), "parts", names, "error", why)
+		return nil
+	}
+	// Broken blocks are looked for first: the tsdb leaks its log when it meets one while opening.
+	if err := aside(brokenBlocks, errBrokenBlock); err != nil {
+		return nil, nil, fmt.Errorf("open the metric store %s: %w", dir, err)
+	}
 	var first error
-	for _, damaged := range []func(string) ([]string, error){nil, headFiles, brokenBlocks, everything} {
+	for _, damaged := range []func(string) ([]string, error){nil, headFiles, everything} {
 		if damaged != nil {
-			names, err := damaged(dir)
-			if err != nil {
-				return nil, nil, fmt.Errorf("open the metric store %s: %w (while repairing: %w)", dir, first, err)
+			if err := aside(damaged, first); err != nil {
+				return nil, nil, fmt.Errorf("open the metric store %s: %w (while repairing it: %w)", dir, first, err)
 			}
-			if len(names) == 0 {
-				continue
-			}
-			if err := setAside(dir, names); err != nil {
-				return nil, nil, fmt.Errorf("open the metric store %s: %w (while repairing: %w)", dir, first, err)
-			}
-			m.repairs.Inc()
-			log.Warn("the metric store was damaged; a part of it was set aside, and its samples are lost to the agent",
-				"set_aside", filepath.Join(dir, asideDir), "parts", len(names), "error", first)
 		}
 		db, reg, err := openOnce(dir, retention, log, m)
 		if err == nil {
@@ -47,17 +54,14 @@ func openRepaired(dir string, retention time.Duration, log *slog.Logger, m *metr
 		if err := hopeless(dir, err); err != nil {
 			return nil, nil, err
 		}
-		first = cmpErr(first, err)
+		if first == nil {
+			first = err
+		}
 	}
 	return nil, nil, fmt.Errorf("open the metric store %s: %w", dir, first)
 }
 
-func cmpErr(first, err error) error {
-	if first != nil {
-		return first
-	}
-	return err
-}
+var errBrokenBlock = errors.New("a block cannot be opened")
 
 // hopeless turns the errors that no repair cures into sentences with a remedy, and others into nil.
 func hopeless(dir string, err error) error {
@@ -90,6 +94,7 @@ func openOnce(dir string, retention time.Duration, log *slog.Logger, m *metrics)
 // storeOptions keep the database small: a few thousand series, not millions.
 func storeOptions(retention time.Duration) *tsdb.Options {
 	o := tsdb.DefaultOptions()
+	o.NoLockfile = true
 	o.RetentionDuration = retention.Milliseconds()
 	o.MaxBlockDuration = max(o.MinBlockDuration, min(retention/10, 31*24*time.Hour).Milliseconds())
 	o.StripeSize = 512
@@ -132,7 +137,7 @@ func headFiles(dir string) ([]string, error) {
 	})
 }
 
-// brokenBlocks are the blocks that do not open, as of the head's own files being gone.
+// brokenBlocks are the blocks that do not open.
 func brokenBlocks(dir string) ([]string, error) {
 	return entries(dir, func(name string) bool {
 		if _, err := os.Stat(filepath.Join(dir, name, "meta.json")); err != nil {
@@ -147,7 +152,7 @@ func brokenBlocks(dir string) ([]string, error) {
 }
 
 func everything(dir string) ([]string, error) {
-	return entries(dir, func(name string) bool { return name != asideDir && name != "lock" })
+	return entries(dir, func(name string) bool { return name != asideDir && name != lockFile })
 }
 
 func entries(dir string, keep func(name string) bool) ([]string, error) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
 var errClosed = errors.New("the metric store is closed")
@@ -28,6 +31,7 @@ type store struct {
 	db     *tsdb.DB             // nil once closed, or while it cannot be opened again
 	reg    *prometheus.Registry // the open database's own metrics
 	closed bool
+	lock   fileutil.Releaser
 
 	// generation counts exchanges: a series reference of another generation means another series.
 	generation atomic.Uint64
@@ -42,11 +46,22 @@ type store struct {
 func openStore(dir string, retention time.Duration, log *slog.Logger, m *metrics) (*store, error) {
 	s := &store{dir: dir, retention: retention, log: log, m: m, disk: disk{dir: dir, log: log, m: m}}
 	s.since.Store(minTime)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the metric store: %w", err)
+	}
+	// The lock is ours and not the tsdb's: it also covers repairs.
+	lock, _, err := fileutil.Flock(filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, orElse(hopeless(dir, err), fmt.Errorf("lock the metric store %s: %w", dir, err))
+	}
+	s.lock = lock
 	if err := s.open(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Release())
 	}
 	return s, nil
 }
+
+const lockFile = "lock"
 
 const minTime = -1 << 62
 
@@ -73,13 +88,16 @@ func (s *store) open() error {
 func (s *store) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	if s.db == nil {
+	if s.closed {
 		return nil
 	}
-	err := s.db.Close()
+	s.closed = true
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
 	s.db = nil
-	if err != nil {
+	if err := errors.Join(err, s.lock.Release()); err != nil {
 		return fmt.Errorf("close the metric store %s: %w", s.dir, err)
 	}
 	return nil

@@ -90,7 +90,10 @@ func New(o Options) (*Telemetry, error) {
 	t.host = &host{root: o.Root, dir: o.Dir}
 	t.hostWriter, t.selfWriter = newWriter(t.store), newWriter(t.store)
 	t.retarget(context.Background(), s.Targets)
-	return t, errors.Join(o.Registry.Register(&storeStat{t.store}))
+	if err := o.Registry.Register(&storeStat{t.store}); err != nil {
+		return nil, errors.Join(fmt.Errorf("register the metrics of the store: %w", err), t.store.close())
+	}
+	return t, nil
 }
 
 const defaultRetention = 15 * 24 * time.Hour
