@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,8 +36,11 @@ var (
 // A Journal is one open journal file.
 type Journal struct {
 	db   *bolt.DB
+	file *os.File // the one that db uses
 	log  *slog.Logger
 	path string
+	// broken says that bbolt panicked: it may hold its locks for ever, so nobody calls it again.
+	broken atomic.Bool
 
 	index  index
 	faults []Fault
@@ -62,21 +66,25 @@ func Open(dir string, log *slog.Logger) (*Journal, error) {
 	defer root.Close()
 
 	j := &Journal{log: log, path: filepath.Join(dir, FileName), index: newIndex()}
-	err = guarded(func() (err error) {
+	err = j.guarded(func() (err error) {
 		j.db, err = bolt.Open(FileName, 0o600, &bolt.Options{
 			Timeout:      lockPatience,
 			FreelistType: bolt.FreelistMapType,
 			NoStatistics: true,
 			OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-				return root.OpenFile(name, flag, mode)
+				j.file, err = root.OpenFile(name, flag, mode)
+				return j.file, err
 			},
 		})
 		return err
 	})
 	if err != nil {
+		if j.broken.Load() {
+			j.file.Close() // bbolt did not come to it
+		}
 		return nil, j.explain(dir, err)
 	}
-	if err := guarded(j.prepare); err != nil {
+	if err := j.guarded(j.prepare); err != nil {
 		return nil, errors.Join(j.explain(dir, err), j.Close())
 	}
 	return j, nil
@@ -85,7 +93,11 @@ func Open(dir string, log *slog.Logger) (*Journal, error) {
 // Close closes the file. It may be called more than once.
 func (j *Journal) Close() error {
 	j.closing.Do(func() {
-		if err := j.db.Close(); err != nil {
+		closing := j.db.Close
+		if j.broken.Load() {
+			closing = j.file.Close
+		}
+		if err := closing(); err != nil {
 			j.closed = fmt.Errorf("close journal: %w", err)
 		}
 	})
@@ -108,8 +120,11 @@ func (j *Journal) explain(dir string, err error) error {
 		return fmt.Errorf("open journal %s: %w: run that version, or move the file away to start without history", j.path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("open journal: data_dir %s: %w: run engramd as the directory's owner, or give it another data_dir", dir, err)
-	case errors.Is(err, ErrDamaged), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return fmt.Errorf("open journal %s: %w: %v: finish or undo by hand what may have been under way, then move the file away", j.path, ErrDamaged, err)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		fallthrough
+	case errors.Is(err, ErrDamaged):
+		return fmt.Errorf("open journal %s: %w: finish or undo by hand what may have been under way, then move the file away", j.path, err)
 	}
 	return fmt.Errorf("open journal %s: %w", j.path, err)
 }

@@ -246,6 +246,8 @@ func TestADamagedFileIsAnError(t *testing.T) {
 	tests := map[string]func(text []byte) []byte{
 		"not a journal": func([]byte) []byte { return bytes.Repeat([]byte("hello, world\n"), 5000) },
 		"cut in half":   func(text []byte) []byte { return text[:len(text)/2] },
+		"two pages":     func(text []byte) []byte { return text[:2*os.Getpagesize()] },
+		"three pages":   func(text []byte) []byte { return text[:3*os.Getpagesize()] },
 		"cut short":     func(text []byte) []byte { return text[:100] },
 		"broken pages": func(text []byte) []byte {
 			for i := 2 * os.Getpagesize(); i < len(text); i++ {
@@ -271,6 +273,19 @@ func TestADamagedFileIsAnError(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestAFileCutUnderTheAgentIsAnError(t *testing.T) {
+	j := open(t, t.TempDir())
+	must(t, j.Put(action("a", noon, actuators.Waiting)))
+	must(t, os.Truncate(j.Path(), int64(os.Getpagesize())))
+	// The pages are gone from under the memory map: without care this is the end of the process.
+	if _, err := j.Action("a"); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+	if err := j.Put(action("b", noon, actuators.Waiting)); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("a broken journal took an action: %v", err)
 	}
 }
 

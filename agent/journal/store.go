@@ -25,10 +25,14 @@ var buckets = [][]byte{bucketMeta, bucketActions, bucketDecisions, bucketLedgers
 
 // guarded runs f and turns a panic of bbolt, or a fault of its memory map, into ErrDamaged: a broken
 // page must be an answer, not the end of the agent.
-func guarded(f func() error) (err error) {
+func (j *Journal) guarded(f func() error) (err error) {
+	if j.broken.Load() {
+		return fmt.Errorf("%w: a page of it could not be read earlier: restart engramd", ErrDamaged)
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			j.broken.Store(true)
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
@@ -37,7 +41,7 @@ func guarded(f func() error) (err error) {
 
 // update runs f in one transaction and syncs it.
 func (j *Journal) update(what string, f func(tx *bolt.Tx) error) error {
-	if err := guarded(func() error { return j.db.Update(f) }); err != nil {
+	if err := j.guarded(func() error { return j.db.Update(f) }); err != nil {
 		return fmt.Errorf("journal: %s: %w", what, err)
 	}
 	return nil
@@ -45,7 +49,7 @@ func (j *Journal) update(what string, f func(tx *bolt.Tx) error) error {
 
 // view runs f in one read transaction.
 func (j *Journal) view(what string, f func(tx *bolt.Tx) error) error {
-	if err := guarded(func() error { return j.db.View(f) }); err != nil {
+	if err := j.guarded(func() error { return j.db.View(f) }); err != nil {
 		return fmt.Errorf("journal: %s: %w", what, err)
 	}
 	return nil
