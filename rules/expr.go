@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -108,4 +109,66 @@ func Metrics(expr string) ([]string, error) {
 		return nil
 	})
 	return names, nil
+}
+
+// ShortestRange returns the shortest range of a selector in expr, 0 if it has none. Subqueries do not
+// count: they make their own samples.
+func ShortestRange(expr string) (time.Duration, error) {
+	tree, err := parse(expr)
+	if err != nil {
+		return 0, err
+	}
+	var shortest time.Duration
+	parser.Inspect(tree, func(n parser.Node, _ []parser.Node) error {
+		if m, ok := n.(*parser.MatrixSelector); ok && (shortest == 0 || m.Range < shortest) {
+			shortest = m.Range
+		}
+		return nil
+	})
+	return shortest, nil
+}
+
+// LosesLabel reports whether no series that expr yields has the label, whatever it selects.
+func LosesLabel(expr, label string) (bool, error) {
+	tree, err := parse(expr)
+	if err != nil {
+		return false, err
+	}
+	return loses(tree, label), nil
+}
+
+func loses(e parser.Expr, label string) bool {
+	switch e := e.(type) {
+	case *parser.ParenExpr:
+		return loses(e.Expr, label)
+	case *parser.StepInvariantExpr:
+		return loses(e.Expr, label)
+	case *parser.UnaryExpr:
+		return loses(e.Expr, label)
+	case *parser.NumberLiteral:
+		return true
+	case *parser.AggregateExpr:
+		switch e.Op {
+		case parser.TOPK, parser.BOTTOMK, parser.LIMITK, parser.LIMIT_RATIO: // they keep whole series
+			return loses(e.Expr, label)
+		}
+		return slices.Contains(e.Grouping, label) == e.Without || loses(e.Expr, label)
+	case *parser.BinaryExpr:
+		return losesBinary(e, label)
+	}
+	return false
+}
+
+func losesBinary(e *parser.BinaryExpr, label string) bool {
+	left, right := loses(e.LHS, label), loses(e.RHS, label)
+	switch {
+	case e.VectorMatching == nil, e.Op == parser.LOR: // a scalar has no labels to lose
+		return left && right
+	case e.Op == parser.LAND, e.Op == parser.LUNLESS, e.VectorMatching.Card == parser.CardManyToOne:
+		return left
+	case e.VectorMatching.Card == parser.CardOneToMany:
+		return right
+	}
+	// One to one keeps the labels that are matched on.
+	return left || slices.Contains(e.VectorMatching.MatchingLabels, label) != e.VectorMatching.On
 }

@@ -35,6 +35,8 @@ type Config struct {
 
 	// Warnings are what a person should know and what is no fault; `engramd check` prints them.
 	Warnings []Warning
+
+	document *document // for Show
 }
 
 // Target returns the target of that name.

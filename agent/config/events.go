@@ -15,7 +15,7 @@ type Events struct {
 // EventFile bounds data_dir/events.jsonl.
 type EventFile struct {
 	// MaxBytes is when the file is rotated.
-	MaxBytes int64 `yaml:"max_size"`
+	MaxBytes Bytes `yaml:"max_size"`
 	// Keep is how many rotated files stay.
 	Keep int `yaml:"keep"`
 }
@@ -31,5 +31,7 @@ type Sink struct {
 	// Timeout bounds one delivery.
 	Timeout time.Duration `yaml:"timeout"`
 	// MinSeverity is the least severity that is sent: info, warning or critical.
-	MinSeverity string `yaml:"min_severity"`
+	MinSeverity string `yaml:"min_severity" oneof:"info warning critical"`
 }
+
+func (s *Sink) setDefaults() { s.Timeout, s.MinSeverity = 10*time.Second, "info" }

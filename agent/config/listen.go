@@ -32,7 +32,7 @@ type TLS struct {
 // Log says what is logged to standard error.
 type Log struct {
 	// Level is debug, info, warn or error.
-	Level string `yaml:"level"`
+	Level string `yaml:"level" oneof:"debug info warn error"`
 	// Format is text or json.
-	Format string `yaml:"format"`
+	Format string `yaml:"format" oneof:"text json"`
 }

@@ -61,7 +61,7 @@ type NodePressure struct {
 // NodeWAL is the write-ahead log.
 type NodeWAL struct {
 	// SegmentSize is the size of one file of the log.
-	SegmentSize int64 `yaml:"segment_size"`
+	SegmentSize Bytes `yaml:"segment_size"`
 	// Retention is how long segments stay after their checkpoint.
 	Retention time.Duration `yaml:"retention"`
 }
@@ -98,4 +98,21 @@ type NodeNUMA struct {
 	Aware bool `yaml:"aware"`
 	// Bind lists the nodes whose memory is used.
 	Bind []int `yaml:"bind,omitempty"`
+}
+
+// defaultNode has the guide's tiers.
+func defaultNode() Node {
+	return Node{
+		VectorDim: 768, HotTierSize: "auto",
+		Storage: NodeStorage{
+			TierPolicy: NodeTierPolicy{
+				Enabled:        true,
+				HotTier:        NodeTier{MaxRatio: 0.10, ActivationThreshold: 0.3, EvictionInterval: time.Minute},
+				WarmTier:       NodeTier{MaxRatio: 0.30, ActivationThreshold: 0.1, EvictionInterval: 5 * time.Minute},
+				MemoryPressure: NodePressure{HighThreshold: 0.80, CriticalThreshold: 0.90},
+			},
+			WAL:       NodeWAL{SegmentSize: 64 << 20, Retention: 24 * time.Hour},
+			Snapshots: NodeSnapshots{KeepLast: 5, KeepWeekly: 4},
+		},
+	}
 }
