@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ type Agent struct {
 
 	registry *prometheus.Registry
 	metrics  *events.Metrics
-	sink     *events.Sink
+	sink     teller
 	journal  *journal.Journal
 	executor *actuators.Executor
 	drivers  map[string]actuators.Driver
@@ -58,6 +59,8 @@ type Agent struct {
 	// collect has the samples of a configuration and of the loop's targets collected.
 	collect  func(telemetry.Config) error
 	listener net.Listener // of the API
+	// transport carries drain, health and smoke requests; nil is the default.
+	transport http.RoundTripper
 
 	// parts run beside the loop until the agent stops.
 	parts  []part
@@ -78,6 +81,13 @@ type senses interface {
 type alerts interface {
 	Alerts() []rules.Alert
 	Update(files []*rules.File) error
+}
+
+// A teller takes events to whoever wants to hear of them.
+type teller interface {
+	actuators.EventSink
+	Run(ctx context.Context) error
+	Reload(cfg events.Config) error
 }
 
 // A part is something that runs as long as the agent does.
@@ -123,7 +133,7 @@ func (a *Agent) assemble() error {
 		Drivers: a.drivers, Journal: a, Querier: a.senses, Meter: a.senses, Events: a.sink, Log: a.opts.Log,
 		Updated:  a.inbox.updated,
 		Owned:    a.owned,
-		Diagnose: a.diagnose,
+		Diagnose: a.diagnose, Transport: a.transport,
 	})
 	return a.restore()
 }

@@ -135,12 +135,15 @@ func (a *Agent) begin(ctx context.Context, t *target, s policy.Situation, v *vie
 		a.logError("prepare an action", err)
 		return
 	}
-	if err := a.supersede(ctx, t, &act); err != nil {
-		a.log.Warn("the action before cannot be superseded yet", "target", t.cfg.Name, "action", act.ID, "error", err)
-		return
-	}
+	before := t.ledger
 	if err := a.pay(t, s, act); err != nil {
 		a.log.Error("an action was not begun: it could not be recorded", "target", t.cfg.Name, "error", err)
+		return
+	}
+	if err := a.supersede(ctx, t, &act); err != nil {
+		a.log.Warn("the action before cannot be superseded yet", "target", t.cfg.Name, "action", act.ID, "error", err)
+		t.ledger = before
+		a.logError("give back what was not spent", a.putLedger(t.cfg.Name, before))
 		return
 	}
 	if err := a.executor.Start(a.acting(ctx), act); err != nil {
@@ -148,7 +151,6 @@ func (a *Agent) begin(ctx context.Context, t *target, s policy.Situation, v *vie
 		return
 	}
 	delete(t.waiting, d.Change.Resource)
-	act.State = actuators.Draining
 	t.running[act.ID] = act
 	v.decision.ActionID = act.ID
 	a.noteEpisode(t, d)

@@ -32,16 +32,18 @@ func (a *Agent) openStores() (err error) {
 		return err
 	}
 	a.closer.add(a.journal.Close)
-	if a.metrics, err = events.NewMetrics(a.registry); err != nil {
-		return err
-	}
-	a.sink, err = events.New(eventsConfig(cfg), a.opts.Log, a.registry)
+	a.metrics, err = events.NewMetrics(a.registry)
 	return err
 }
 
 // openWorld opens the real senses, rules and ports.
 func (a *Agent) openWorld() error {
 	cfg := a.opts.Config
+	sink, err := events.New(eventsConfig(cfg), a.opts.Log, a.registry)
+	if err != nil {
+		return err
+	}
+	a.sink = sink
 	t, err := telemetry.New(telemetry.Options{
 		Dir: cfg.DataDir, Config: a.telemetryConfig(cfg), Registry: a.registry, Log: a.opts.Log,
 	})
@@ -59,7 +61,7 @@ func (a *Agent) openWorld() error {
 	}
 	a.senses, a.alerts, a.collect = t, r, t.Reload
 	a.parts = append(a.parts, part{"metrics", t.Run}, part{"rules", r.Run})
-	return a.openServer(t.Handler(func() telemetry.Rules { return r }))
+	return a.openServer(t.Handler(a.opts.Version, r.RuleGroups))
 }
 
 // openDrivers opens the driver of every platform of the registry. None of them connects yet.
@@ -89,7 +91,7 @@ func eventsConfig(cfg *config.Config) events.Config {
 		host = "engramd"
 	}
 	return events.Config{
-		Dir: cfg.DataDir, MaxBytes: cfg.Events.File.MaxBytes, Keep: cfg.Events.File.Keep, Source: host,
+		Dir: cfg.DataDir, MaxBytes: int64(cfg.Events.File.MaxBytes), Keep: cfg.Events.File.Keep, Source: host,
 		Alertmanager: receiver(cfg.Events.Alertmanager), Webhook: receiver(cfg.Events.Webhook),
 		ConsoleURL: "http://" + cfg.Listen.Agent,
 	}

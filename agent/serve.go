@@ -33,7 +33,7 @@ func (a *Agent) openServer(prom http.Handler) error {
 		return err
 	}
 	a.parts = append(a.parts, part{"probes", func(ctx context.Context) error {
-		return api.Serve(ctx, probes, api.Probes(a, prom), nil, a.opts.Log)
+		return api.Serve(ctx, probes, server.Probes(prom), nil, a.opts.Log)
 	}})
 	return nil
 }

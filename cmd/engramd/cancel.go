@@ -36,5 +36,5 @@ func (o *options) act(cmd *cobra.Command, ask func(*api.Client) (api.ActionView,
 	if err != nil {
 		return err
 	}
-	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return view.Actions(w, []api.ActionView{a}) })
+	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return view.Action(w, a) })
 }
