@@ -46,10 +46,13 @@ func Start(t testing.TB, yaml string, values Values) *Agent {
 	return a
 }
 
-// Bare prepares an engramd without an agent.yaml: ConfigFile does not exist yet.
+// Bare prepares an engramd without an agent.yaml: ConfigFile does not exist yet, and Dir is the default of one in its
+// directory.
 func Bare(t testing.TB) *Agent {
 	t.Helper()
-	return prepare(t)
+	a := prepare(t)
+	a.Dir = filepath.Join(filepath.Dir(a.ConfigFile), ".engramd")
+	return a
 }
 
 func prepare(t testing.TB) *Agent {
@@ -99,14 +102,14 @@ func (a *Agent) Start(t testing.TB, flags ...string) {
 	})
 }
 
-// Launch starts engramd and does not wait.
+// Launch starts engramd in the directory of its agent.yaml, and does not wait.
 func (a *Agent) Launch(t testing.TB, flags ...string) {
 	t.Helper()
 	if a.Running() {
 		t.Fatalf("loop: %s runs already", a.name)
 	}
 	var err error
-	a.process, err = spawn(a.LogFile, a.environment(), a.binary, append([]string{"run", "--config", a.ConfigFile}, flags...)...)
+	a.process, err = spawn(filepath.Dir(a.ConfigFile), a.LogFile, a.environment(), a.binary, append([]string{"run", "--config", a.ConfigFile}, flags...)...)
 	if err != nil {
 		t.Fatalf("loop: start %s: %v", a.name, err)
 	}

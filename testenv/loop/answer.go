@@ -46,17 +46,20 @@ type Target struct {
 		Effective  Quantity `json:"effective"`
 		Original   Quantity `json:"original"`
 	} `json:"resources"`
-	Policies []struct {
-		Name    string `json:"name"`
-		Verdict string `json:"verdict"`
-		Row     int    `json:"row"`
-		Why     string `json:"why"`
-	} `json:"policies"`
-	Holder *struct {
+	Policies []Policy `json:"policies"`
+	Holder   *struct {
 		PID     int    `json:"pid"`
 		DataDir string `json:"data_dir"`
 	} `json:"holder"`
 	Actions []Action `json:"actions"`
+}
+
+// A Policy is what one policy says about a target now.
+type Policy struct {
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Row     int    `json:"row"`
+	Why     string `json:"why"`
 }
 
 // A Decision is one of what `engramd decisions` lists.

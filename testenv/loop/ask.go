@@ -91,15 +91,42 @@ func (a *Agent) Samples(t testing.TB, selector string, last time.Duration) []Sam
 	}
 	var samples []Sample
 	for _, pair := range answer.Data.Result[0].Values {
-		at, isNumber := pair[0].(float64)
-		text, isText := pair[1].(string)
-		value, err := strconv.ParseFloat(text, 64)
-		if !isNumber || !isText || err != nil {
-			t.Fatalf("loop: %s answers %v", query, pair)
-		}
-		samples = append(samples, Sample{time.UnixMilli(int64(at*1000 + 0.5)), value})
+		samples = append(samples, sampleOf(t, pair))
 	}
 	return samples
+}
+
+// Value evaluates an expression with one result at an instant; ok is false where there is none.
+func (a *Agent) Value(t testing.TB, expr string, at time.Time) (value float64, ok bool) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Value [2]any `json:"value"`
+			} `json:"result"`
+		} `json:"data"`
+	}
+	a.Get(t, fmt.Sprintf("/api/v1/query?query=%s&time=%.3f", url.QueryEscape(expr), float64(at.UnixMilli())/1000), &answer)
+	switch n := len(answer.Data.Result); n {
+	case 0:
+		return 0, false
+	case 1:
+		return sampleOf(t, answer.Data.Result[0].Value).Value, true
+	default:
+		t.Fatalf("loop: %s has %d results", expr, n)
+		return 0, false
+	}
+}
+
+func sampleOf(t testing.TB, pair [2]any) Sample {
+	t.Helper()
+	at, isNumber := pair[0].(float64)
+	text, isText := pair[1].(string)
+	value, err := strconv.ParseFloat(text, 64)
+	if !isNumber || !isText || err != nil {
+		t.Fatalf("loop: no sample: %v", pair)
+	}
+	return Sample{time.UnixMilli(int64(at*1000 + 0.5)), value}
 }
 
 // Events reads events.jsonl, oldest first. A line that is being written is left out.

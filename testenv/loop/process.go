@@ -17,15 +17,15 @@ type process struct {
 	err   error // how it ended; to be read after ended is closed
 }
 
-// spawn starts a command whose output is appended to a log file.
-func spawn(logFile string, env []string, command string, args ...string) (*process, error) {
+// spawn starts a command in a directory, and appends its output to a log file.
+func spawn(dir, logFile string, env []string, command string, args ...string) (*process, error) {
 	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	p := &process{cmd: exec.Command(command, args...), ended: make(chan struct{})}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, log, log
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {

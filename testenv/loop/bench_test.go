@@ -1,0 +1,66 @@
+package loop_test
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/engramd/engramd/testenv"
+	"github.com/engramd/engramd/testenv/docker"
+	"github.com/engramd/engramd/testenv/loop"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// image is the workload as it should be.
+const image = "workload:good"
+
+// startEngine starts a Docker engine with the workload's image.
+func startEngine(t *testing.T, options ...docker.Option) *docker.Daemon {
+	t.Helper()
+	d := docker.Start(t, options...)
+	d.BuildImage(t, image, docker.Good())
+	return d
+}
+
+// quick makes in seconds what takes hours in production, and leaves the machine to the test.
+const quick = `
+validation: {settle: 2s, duration: 8s, every: 1s, effect: {checks: 3}}
+safety:
+  cooldown: {up: 1s, down: 1s}
+  budget: {per_hour: 50, per_day: 50, emergencies_per_day: 50}
+  reserve: {cpu: 0%, memory: 0%}
+`
+
+// cpuUse is a target's CPU use in per cent of its limit, over five seconds.
+const cpuUse = `100 * sum(rate(engramd_target_cpu_seconds_total{target="$target"}[5s])) / max(engramd_target_cpu_limit_cores{target="$target"})`
+
+// soon is what anything may take that takes seconds on a machine with nothing else to do.
+const soon = 90 * time.Second
+
+// throttled is the share of the next periods in which the kernel holds a container back.
+func throttled(t *testing.T, id string) float64 {
+	t.Helper()
+	const periods = 20
+	before := testenv.CPUStat(t, id)
+	after := before
+	testenv.Eventually(t, soon, "the container has run for some more periods", func() bool {
+		after = testenv.CPUStat(t, id)
+		return after.Periods >= before.Periods+periods
+	})
+	return float64(after.Throttled-before.Throttled) / float64(after.Periods-before.Periods)
+}
+
+// expectLimits fails unless a limit had exactly these values, in this order.
+func expectLimits(t *testing.T, trace *loop.Trace, want ...float64) {
+	t.Helper()
+	got := trace.Values()
+	same := len(got) == len(want)
+	for i := 0; same && i < len(want); i++ {
+		same = got[i] == want[i]
+	}
+	if !same {
+		t.Errorf("the kernel's limit was %v in turn, want %v", got, want)
+	}
+}
