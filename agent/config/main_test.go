@@ -46,4 +46,3 @@ func (driver) Plan(policy.Target, actuators.State, policy.Size) (actuators.Plan,
 }
 func (driver) Do(context.Context, policy.Target, actuators.Step) error   { return errUnused }
 func (driver) Undo(context.Context, policy.Target, actuators.Step) error { return errUnused }
-
