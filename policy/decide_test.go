@@ -220,6 +220,30 @@ func TestCooldownAndBudgetTouchADecision(t *testing.T) {
 	}
 }
 
+func TestADeadlineIsCountedOnce(t *testing.T) {
+	first := noon.Add(time.Hour)
+	waiting := policy.OpenAction{ID: "a1", Resource: policy.CPU, State: "waiting", Policy: "a", Row: 1, Deadline: first}
+	for name, c := range map[string]struct {
+		edit func(*policy.OpenAction)
+		want time.Time
+	}{
+		"the one that waits":   {func(*policy.OpenAction) {}, first},
+		"another row":          {func(a *policy.OpenAction) { a.Row = 2 }, noon.Add(48 * time.Hour)},
+		"one that runs":        {func(a *policy.OpenAction) { a.State = "validating" }, noon.Add(48 * time.Hour)},
+		"one without":          {func(a *policy.OpenAction) { a.Deadline = time.Time{} }, noon.Add(48 * time.Hour)},
+		"one with a later one": {func(a *policy.OpenAction) { a.Deadline = noon.Add(99 * time.Hour) }, noon.Add(48 * time.Hour)},
+	} {
+		s, a := situation(), waiting
+		c.edit(&a)
+		s.Actions = []policy.OpenAction{a}
+		p := propose("a", policy.Scale, change(t, policy.CPU, "x2", "", ""))
+		p.Deadline = noon.Add(48 * time.Hour)
+		if d := one(t, s, p); !d.Deadline.Equal(c.want) {
+			t.Errorf("%s: deadline %v, want %v", name, d.Deadline, c.want)
+		}
+	}
+}
+
 func TestIdenticalDecisionsAreOne(t *testing.T) {
 	s := situation()
 	p := propose("a", policy.Scale, change(t, policy.CPU, "x2", "", ""))

@@ -20,8 +20,8 @@ type Proposal struct {
 	Evidence string `json:"evidence,omitempty"`
 	// Readings are the signals that the row read.
 	Readings []Reading `json:"readings,omitempty"`
-	// From and To are the size before and the one proposed; To is set by [Arbitrate]'s caller
-	// through [Resolve] and cut by [Limit].
+	// From and To are the size before and the one proposed. [Decide] sets To, within all limits; it
+	// is unset where the change cannot be had, and for an operation.
 	From      Quantity  `json:"from"`
 	To        Quantity  `json:"to"`
 	Direction Direction `json:"direction,omitempty"`
@@ -58,6 +58,8 @@ type Held struct {
 	By    string    `json:"by"` // see HeldByPlan and its neighbours
 	Text  string    `json:"text"`
 	Until time.Time `json:"until,omitzero"` // zero: not known
+	// Also names what else holds it: a change that only a dry run holds would run now.
+	Also []string `json:"also,omitempty"`
 }
 
 // An Outcome is how a decision, and the action it led to, ended or stands.

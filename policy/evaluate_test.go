@@ -140,7 +140,7 @@ func TestEvaluate(t *testing.T) {
 			{0, 80, 20, policy.HoldSize, 3, "veto pending"}, {45 * time.Second, 80, 20, policy.HoldSize, 3, "veto pending"},
 			{-30 * time.Second, 80, 20, policy.HoldSize, 3, "veto pending"},
 			{45 * time.Second, 80, 20, policy.HoldSize, 3, "veto pending"}, {45 * time.Second, 80, 20, policy.HoldSize, 3, "veto pending"},
-			{30 * time.Second, 80, 20, policy.Scale, 3, ""},
+			{tick, 80, 20, policy.HoldSize, 3, "veto pending"}, {tick, 80, 20, policy.Scale, 3, ""},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +207,23 @@ func TestOnlyAKnownGrowthFiresBehindAnUndecidedRow(t *testing.T) {
 		}
 		if !strings.Contains(e.Text, "p99 is unknown: no sample for 50s; nothing shrinks") {
 			t.Errorf("%s: %q does not say what is missing", c.name, e.Text)
+		}
+	}
+}
+
+func TestBlindnessRestartsTheClockOfADecrease(t *testing.T) {
+	p := blindPolicy(t)
+	p.Matrix.Rows[3].For = time.Minute
+	var clocks policy.Clocks
+	for i, c := range []struct {
+		p99  float64
+		acts bool
+	}{{5, false}, {5, false}, {unknown, false}, {5, false}, {5, false}, {5, false}, {5, false}, {5, true}} {
+		now := noon.Add(time.Duration(i) * 15 * time.Second)
+		var e policy.Evaluation
+		clocks, e = p.Evaluate("engram", clocks, policy.Inputs{Now: now, Readings: reads(now, 10, c.p99)})
+		if acts := len(e.Proposals) > 0; acts != c.acts {
+			t.Errorf("look %d: acts = %v: %s", i, acts, e.Text)
 		}
 	}
 }

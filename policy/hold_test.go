@@ -142,7 +142,7 @@ func TestHeldNamesTheRest(t *testing.T) {
 	d := decided(policy.Growth, policy.Live, policy.Scale, "")
 	d.Mode = policy.Approve
 	h := policy.Hold(d, policy.HoldInputs{Now: noon, Cooldown: noon.Add(90 * time.Second), Budget: policy.Left{Hour: 1, Day: 1}})
-	if want := "a person must approve (mode approve); then: the cooldown of cpu ends in 1m30s"; h == nil || h.By != policy.HeldByApproval || h.Text != want {
+	if want := "a person must approve (mode approve); then: the cooldown of cpu ends in 1m30s"; h == nil || h.By != policy.HeldByApproval || h.Text != want || !slices.Equal(h.Also, []string{policy.HeldByCooldown}) {
 		t.Errorf("held %+v, want %q", h, want)
 	}
 }
@@ -165,6 +165,9 @@ func TestLedger(t *testing.T) {
 	check("one", one, noon, left{1, 2, 1})
 	check("the same action pays once", one.Spend(noon, policy.Regular, "a1"), noon, left{1, 2, 1})
 	check("what is free costs nothing", one.Spend(noon, policy.Free, "a9"), noon, left{1, 2, 1})
+	if free := one.Spend(noon, policy.Free, "a9"); len(free.Spent) != 1 {
+		t.Errorf("what is free is kept: %+v", free.Spent)
+	}
 	two := one.Spend(noon.Add(30*time.Minute), policy.Regular, "a2").Spend(noon.Add(30*time.Minute), policy.Emergencies, "a3")
 	got := check("two and an emergency", two, noon.Add(30*time.Minute), left{0, 1, 0})
 	if !got.HourAt.Equal(noon.Add(time.Hour)) || !got.DayAt.IsZero() || !got.EmergenciesAt.Equal(noon.Add(24*time.Hour+30*time.Minute)) {

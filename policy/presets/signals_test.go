@@ -2,6 +2,7 @@ package presets_test
 
 import (
 	"context"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -57,9 +58,7 @@ func TestSignals(t *testing.T) {
 	with := func(more map[string]float64) map[string]float64 {
 		all := map[string]float64{"p99": 7, "hot": 8, "cold": 75}
 		for _, m := range []map[string]float64{storage, more} {
-			for name, v := range m {
-				all[name] = v
-			}
+			maps.Copy(all, m)
 		}
 		return all
 	}
