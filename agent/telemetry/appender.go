@@ -18,10 +18,10 @@ import (
 
 // Bounds on what others can put into the store. A series costs about 3 KB for up to three hours.
 const (
-	maxSeries         = 100_000
-	maxSeriesEndpoint = 25_000 // new ones of one endpoint in churnPeriod
-	churnPeriod       = 2 * time.Hour
-	maxAhead          = 10 * time.Second // of a sample that brings its own time
+	defaultMaxSeries         = 100_000
+	defaultMaxSeriesEndpoint = 25_000 // new ones of one endpoint in churnPeriod
+	churnPeriod              = 2 * time.Hour
+	maxAhead                 = 10 * time.Second // of a sample that brings its own time
 )
 
 var errTooManySeries = errors.New("too many series")
@@ -55,7 +55,7 @@ func (s *store) appender(ctx context.Context) (*appender, bool) {
 		s.mu.RUnlock()
 		return nil, false
 	}
-	series := s.db.Head().NumSeries()
+	series := int64(s.db.Head().NumSeries())
 	if !s.disk.writable(ctx, series) {
 		// What is finished in memory is written while there is room for it.
 		s.writeFinishedChunks()
@@ -81,7 +81,7 @@ type appender struct {
 	storage.AppenderV2
 	s          *store
 	ctx        context.Context // of this transaction: appenders live for one call
-	series     uint64
+	series     int64
 	generation uint64
 	bounded    bool
 	endpoint   *scrape.Target
@@ -123,11 +123,11 @@ func (a *appender) admit(ref storage.SeriesRef, ls labels.Labels, t int64) error
 			return nil
 		}
 	}
-	if a.series >= maxSeries {
-		return fmt.Errorf("%w: the store holds %d, and its limit is %d", errTooManySeries, a.series, maxSeries)
+	if most := a.s.maxSeries.Load(); a.series >= most {
+		return fmt.Errorf("%w: the store holds %d, and its limit is %d", errTooManySeries, a.series, most)
 	}
-	if n := a.s.churn.add(a.endpoint); n > maxSeriesEndpoint {
-		return fmt.Errorf("%w: %d new ones from this endpoint in %s, and its limit is %d", errTooManySeries, n, churnPeriod, maxSeriesEndpoint)
+	if n, most := a.s.churn.add(a.endpoint), a.s.maxSeriesEndpoint.Load(); n > most {
+		return fmt.Errorf("%w: %d new ones from this endpoint in %s, and its limit is %d", errTooManySeries, n, churnPeriod, most)
 	}
 	a.series++
 	return nil
@@ -172,14 +172,14 @@ func (a *appender) end() {
 type churn struct {
 	mu    sync.Mutex
 	began time.Time
-	n     map[*scrape.Target]int
+	n     map[*scrape.Target]int64
 }
 
-func (c *churn) add(t *scrape.Target) int {
+func (c *churn) add(t *scrape.Target) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); c.n == nil || now.Sub(c.began).Abs() > churnPeriod {
-		c.began, c.n = now, map[*scrape.Target]int{}
+		c.began, c.n = now, map[*scrape.Target]int64{}
 	}
 	c.n[t]++
 	return c.n[t]

@@ -33,7 +33,7 @@ type disk struct {
 
 // writable reports whether samples may be appended now to a head of that many series. While the disk
 // is full it lets a try through every second.
-func (d *disk) writable(ctx context.Context, series uint64) bool {
+func (d *disk) writable(ctx context.Context, series int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -47,7 +47,7 @@ func (d *disk) writable(ctx context.Context, series uint64) bool {
 	}
 	left, err := free(d.dir)
 	// What cannot be asked is found out by writing.
-	if err == nil && left < diskFloor+series*bytesASeries {
+	if err == nil && left < uint64(diskFloor+series*bytesASeries) {
 		d.setFull(ctx, errors.New("hardly any space left on the disk"))
 		return false
 	}

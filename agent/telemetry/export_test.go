@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -19,3 +20,29 @@ func (t *Telemetry) FillRing(target string, n int) {
 
 // SetFreeBytes makes the store believe in that much space on its disk.
 func (t *Telemetry) SetFreeBytes(free func(dir string) (uint64, error)) { t.store.disk.free = free }
+
+// SetSeriesLimits makes the store refuse series sooner: in all, and new ones of one endpoint.
+func (t *Telemetry) SetSeriesLimits(all, endpoint int64) {
+	t.store.maxSeries.Store(all)
+	t.store.maxSeriesEndpoint.Store(endpoint)
+}
+
+// Rewind throws away what was measured after now.
+func (t *Telemetry) Rewind(ctx context.Context, now time.Time) error { return t.store.rewind(ctx, now) }
+
+// ParseHeaders parses a headers file.
+func ParseHeaders(data []byte) (map[string][]string, error) { return parseHeaders("headers", data) }
+
+// RingSize is how many readings of how many parts a target has in memory.
+func (t *Telemetry) RingSize(target string) (parts, readings int) {
+	c, ok := t.collector(target)
+	if !ok {
+		return 0, 0
+	}
+	c.ring.mu.Lock()
+	defer c.ring.mu.Unlock()
+	for _, list := range c.ring.parts {
+		readings += len(list)
+	}
+	return len(c.ring.parts), readings
+}

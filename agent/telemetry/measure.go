@@ -16,8 +16,9 @@ type measurement struct {
 }
 
 // measured turns what the kernel and the platform say of a part into a measurement. before is the
-// part's last reading, for the pressure ratios; ids are the labels that name the part.
-func measured(at time.Time, p actuators.Part, g cgroup.Group, st cgroup.Stats, host cgroup.Capacity, before reading, ids []string) measurement {
+// part's last reading, for the pressure ratios; ids are the labels that name the part. host is nil where
+// it could not be read: what the part can really use is unknown then.
+func measured(at time.Time, p actuators.Part, g cgroup.Group, st cgroup.Stats, host *cgroup.Capacity, before reading, ids []string) measurement {
 	b := builder{ids: ids}
 	m := measurement{reading: reading{
 		at: at, group: g.Path,
@@ -32,7 +33,7 @@ func measured(at time.Time, p actuators.Part, g cgroup.Group, st cgroup.Stats, h
 	return m
 }
 
-func (m *measurement) cpu(b *builder, st cgroup.Stats, host cgroup.Capacity) {
+func (m *measurement) cpu(b *builder, st cgroup.Stats, host *cgroup.Capacity) {
 	c := st.CPU
 	m.cpuSeconds = b.duration("cpu_seconds_total", c.Used)
 	b.duration("cpu_user_seconds_total", c.User)
@@ -40,13 +41,15 @@ func (m *measurement) cpu(b *builder, st cgroup.Stats, host cgroup.Capacity) {
 	b.duration("cpu_throttled_seconds_total", c.Throttled)
 	m.periods = b.count("cpu_periods_total", c.Periods)
 	m.throttledPeriods = b.count("cpu_throttled_periods_total", c.ThrottledPeriods)
-	b.quantity("cpu_limit_cores", st.CPULimit(host), 1000)
+	if host != nil {
+		b.quantity("cpu_limit_cores", st.CPULimit(*host), 1000)
+	}
 	m.cpuLimit = b.unlimited("cpu_unlimited", c.EffectiveLimit, 1000)
 	b.set("cpuset_cpus", st.Cpuset.CPUs)
 	b.set("cpuset_mems", st.Cpuset.Mems)
 }
 
-func (m *measurement) memoryUse(b *builder, st cgroup.Stats, host cgroup.Capacity) {
+func (m *measurement) memoryUse(b *builder, st cgroup.Stats, host *cgroup.Capacity) {
 	mem := st.Memory
 	m.memory = b.count("memory_usage_bytes", mem.Usage)
 	m.workingSet = b.count("memory_working_set_bytes", mem.WorkingSet)
@@ -54,7 +57,9 @@ func (m *measurement) memoryUse(b *builder, st cgroup.Stats, host cgroup.Capacit
 	b.count("memory_file_bytes", mem.File)
 	b.count("memory_kernel_bytes", mem.Kernel)
 	b.count("memory_swap_bytes", mem.Swap)
-	b.quantity("memory_limit_bytes", st.MemoryLimit(host), 1)
+	if host != nil {
+		b.quantity("memory_limit_bytes", st.MemoryLimit(*host), 1)
+	}
 	m.memoryLimit = b.unlimited("memory_unlimited", mem.EffectiveLimit, 1)
 	b.quantity("memory_high_bytes", mem.High, 1)
 	m.oomKills = b.count("oom_kills_total", mem.OOMKills)

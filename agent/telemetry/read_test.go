@@ -92,12 +92,16 @@ func TestUnknownIsNeverZero(t *testing.T) {
 		{"or with the first side long gone", func(put func(string, time.Duration, ...float64)) { put("x", 20*min, 9); put("y", 0, 7) }, "sum(x) or sum(y)", 7, ""},
 		{"neither side of or ever was", func(put func(string, time.Duration, ...float64)) {}, "x or y", 0, "x has no sample"},
 		{"parameters count", func(put func(string, time.Duration, ...float64)) { put("x", 0, 3); put("k", 5*min, 1) }, "sum(topk(scalar(k), x))", 0, "the newest sample of k is 5m0s old"},
-		{"a gap in the middle", func(put func(string, time.Duration, ...float64)) { put("x", 2*min, 1, 2, gap, gap, gap, gap, gap, 3, 3) }, "max_over_time(x[2m])", 3, ""},
+		{"a gap in the middle", func(put func(string, time.Duration, ...float64)) {
+			put("x", 2*min, 1, 2, gap, gap, gap, gap, gap, 3, 3)
+		}, "max_over_time(x[2m])", 3, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in(t, func(t *testing.T, tel *telemetry.Telemetry) {
-				tt.put(func(name string, ago time.Duration, values ...float64) { put(t, tel, metric(name, "target", "a"), ago, values...) })
+				tt.put(func(name string, ago time.Duration, values ...float64) {
+					put(t, tel, metric(name, "target", "a"), ago, values...)
+				})
 				r := tel.Read(t.Context(), tt.expr, time.Now())
 				if r.Known != (tt.reason == "") || !strings.Contains(r.Reason, tt.reason) {
 					t.Fatalf("%s: got known=%v, reason %q; want %q", tt.expr, r.Known, r.Reason, tt.reason)

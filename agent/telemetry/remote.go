@@ -160,7 +160,12 @@ func (r *remote) steps(ctx context.Context, expr string, from, to time.Time, ste
 	return fromModel(v)
 }
 
-func (r *remote) failed(err error) error { return fmt.Errorf("ask Prometheus at %s: %w", r.url, err) }
+func (r *remote) failed(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("ask Prometheus at %s: no answer within %s", r.url, r.timeout)
+	}
+	return fmt.Errorf("ask Prometheus at %s: %w", r.url, err)
+}
 
 // fromModel turns an answer into what the engine here would have given.
 func fromModel(v model.Value) (parser.Value, error) {

@@ -79,10 +79,13 @@ func TestHostileEndpoints(t *testing.T) {
 			}
 			fmt.Fprint(w, "} 1\n")
 		}, "label_limit exceeded"},
-		"a long value":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "x{l=%q} 1\n", strings.Repeat("v", 5000)) }, "label_value_length_limit exceeded"},
-		"garbage":       {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>no metrics</html>") }, "expected"},
-		"a bad number":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x 1\ny 1,5\n") }, "strconv"},
-		"cuts the line": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "100"); fmt.Fprint(w, "x 1\n") }, "EOF"},
+		"a long value": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "x{l=%q} 1\n", strings.Repeat("v", 5000)) }, "label_value_length_limit exceeded"},
+		"garbage":      {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>no metrics</html>") }, "expected"},
+		"a bad number": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x 1\ny 1,5\n") }, "strconv"},
+		"cuts the line": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, "x 1\n")
+		}, "EOF"},
 		"redirects in a circle": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, fmt.Sprint("/", n.Add(1)), http.StatusFound)
 		}, "10 redirects"},
@@ -274,4 +277,71 @@ func TestReloadSwapsScrapesAndTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	known(t, tel, "one")
+}
+
+// An endpoint with other series at each scrape would fill the memory for hours.
+func TestEndpointWithEverNewSeries(t *testing.T) {
+	var n atomic.Int64
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 40 {
+			fmt.Fprintf(w, "y{i=\"%d\"} 1\n", n.Add(1))
+		}
+	}))
+	defer bad.Close()
+	var page atomic.Pointer[string]
+	text := "x 1\n"
+	page.Store(&text)
+	good := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, *page.Load()) }))
+	defer good.Close()
+	b, reg := &book{}, prometheus.NewRegistry()
+	tel := open(t, telemetry.Options{Registry: reg, Log: b.log(), Config: telemetry.Config{Interval: 100 * time.Millisecond, Scrapes: []telemetry.Scrape{
+		{Job: "good", URL: good.URL, Target: "good"}, {Job: "bad", URL: bad.URL, Target: "bad"},
+	}}})
+	tel.SetSeriesLimits(100_000, 100)
+	run(t, tel)
+	known(t, tel, "x")
+	eventually(t, func() error {
+		if r := tel.Read(t.Context(), `up{target="bad"}`, time.Now()); !r.Known || r.Value != 0 {
+			return fmt.Errorf("up: %+v", r)
+		}
+		return nil
+	})
+	more := "x 1\nz 1\n"
+	page.Store(&more)
+	known(t, tel, "x + z")
+	eventually(t, func() error {
+		if b.count("too many series") == 0 || counter(t, reg, "engramd_store_samples_dropped_total", "reason", "too_many_series") == 0 {
+			return fmt.Errorf("it is not said")
+		}
+		return nil
+	})
+	tel.SetSeriesLimits(0, 0)
+	most := "x 1\nz 1\nw 1\n"
+	page.Store(&most)
+	eventually(t, func() error {
+		if r := tel.Read(t.Context(), `up{target="good"}`, time.Now()); !r.Known || r.Value != 0 {
+			return fmt.Errorf("a full store takes new series: %+v", r)
+		}
+		return nil
+	})
+	page.Store(&more)
+	known(t, tel, "x + z")
+}
+
+func FuzzHeaders(f *testing.F) {
+	f.Add([]byte("A: b\n# c\nD:e\r\n"))
+	f.Add([]byte(":\n\x00: x"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, err := telemetry.ParseHeaders(data)
+		if err != nil {
+			return
+		}
+		for name, values := range h {
+			for _, v := range values {
+				if strings.ContainsAny(name+v, "\r\n\x00") {
+					t.Errorf("%q: %q", name, v)
+				}
+			}
+		}
+	})
 }

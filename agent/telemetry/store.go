@@ -40,11 +40,15 @@ type store struct {
 	newest, since atomic.Int64
 	disk          disk
 	churn         churn
+
+	maxSeries, maxSeriesEndpoint atomic.Int64
 }
 
 // openStore opens the database in dir, repairing what can be repaired.
 func openStore(dir string, retention time.Duration, log *slog.Logger, m *metrics) (*store, error) {
 	s := &store{dir: dir, retention: retention, log: log, m: m, disk: disk{dir: dir, log: log, m: m}}
+	s.maxSeries.Store(defaultMaxSeries)
+	s.maxSeriesEndpoint.Store(defaultMaxSeriesEndpoint)
 	s.since.Store(minTime)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the metric store: %w", err)

@@ -402,3 +402,49 @@ func TestInvalidConfigIsRefusedWhole(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// References to series are of one database; after an exchange they mean other series.
+func TestSeriesAreTheSameAfterARewind(t *testing.T) {
+	measuring(t, func(t *testing.T, _ *machine, tel *telemetry.Telemetry, _ *book) {
+		time.Sleep(10 * time.Minute)
+		for i := range 20 { // so that references count differently
+			put(t, tel, metric(fmt.Sprint("x", i)), 0, 1)
+		}
+		if err := tel.Rewind(t.Context(), time.Now().Add(-5*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			put(t, tel, metric(fmt.Sprint("y", time.Now().Unix())), 0, 1)
+			time.Sleep(interval)
+		}
+		synctest.Wait()
+		for expr, want := range map[string]float64{
+			"engramd_host_memory_total_bytes": 8 << 30, "engramd_host_cpu_cores": 2, "engramd_target_memory_usage_bytes": 3e8,
+			"engramd_target_cpu_limit_cores": 1, "engramd_host_load1": 0.5,
+		} {
+			if r := tel.Read(t.Context(), expr, time.Now()); !r.Known || r.Value != want {
+				t.Errorf("%s: got %+v, want %v", expr, r, want)
+			}
+		}
+	})
+}
+
+func TestMemoryOfTheMeterIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t)
+		tel := open(t, telemetry.Options{Root: m.root, Config: telemetry.Config{Interval: interval,
+			Targets: []telemetry.Target{{Name: "web", Observe: m.observe}}}})
+		run(t, tel)
+		for i := range 100 { // a crash loop: each time another container
+			m.set(func() { m.parts[0].ID = fmt.Sprint("id", i) })
+			time.Sleep(interval)
+		}
+		if parts, _ := tel.RingSize("web"); parts > 64 {
+			t.Errorf("%d parts", parts)
+		}
+		time.Sleep(3 * time.Hour)
+		if parts, readings := tel.RingSize("web"); parts != 1 || readings > 481 {
+			t.Errorf("%d parts with %d readings", parts, readings)
+		}
+	})
+}

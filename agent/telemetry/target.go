@@ -149,9 +149,10 @@ func (c *collector) measureAs(p actuators.Part, ids []string) (measurement, erro
 	if err != nil {
 		return measurement{}, fmt.Errorf("find the cgroup of %s: %w", p.Name, err)
 	}
-	host, err := cgroup.HostCapacity(c.root)
-	if err != nil {
-		return measurement{}, fmt.Errorf("read the host's capacity: %w", err)
+	var host *cgroup.Capacity
+	capacity, hostErr := cgroup.HostCapacity(c.root)
+	if hostErr == nil {
+		host = &capacity
 	}
 	at := time.Now()
 	st, err := g.Read()
@@ -165,7 +166,7 @@ func (c *collector) measureAs(p actuators.Part, ids []string) (measurement, erro
 		err = fmt.Errorf("read the cgroup of %s: %w", p.Name, err)
 	}
 	before, _ := c.ring.newest(p.ID)
-	return measured(at, p, g, st, host, before, ids), err
+	return measured(at, p, g, st, host, before, ids), errors.Join(err, hostErr)
 }
 
 func (c *collector) group(p actuators.Part) (cgroup.Group, error) {
