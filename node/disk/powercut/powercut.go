@@ -1,0 +1,247 @@
+// Package powercut is a disk of memory that can lose its power: it keeps every operation that was done
+// to it, and makes from any prefix of them the disks that a cut at that moment may leave. Of bytes not
+// synced, any subset of the 512-byte sectors may have arrived; of names not synced, any prefix of the changes
+// in a directory. Errors and a full disk can be injected.
+//
+// A Disk may be used from several goroutines.
+package powercut
+
+import (
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/engramd/engramd/node/disk"
+)
+
+const sector = 512
+
+// A Disk implements disk.FS.
+type Disk struct {
+	// Room is how many bytes files may take together; zero: any number.
+	Room int64
+	// Fault is asked before each operation, if set; its error is the operation's.
+	Fault func(op Op) error
+
+	mu    sync.Mutex
+	names map[string]*inode
+	ops   []Op
+	past  []Op // how the disk that this one came from looked, durable
+}
+
+// An Op is one operation.
+type Op struct {
+	Kind     string // create, write, sync, rename, remove, syncdir
+	Name, To string
+	Off      int64
+	Data     []byte
+	inode    int
+}
+
+type inode struct {
+	id   int
+	data []byte
+}
+
+// New returns an empty disk.
+func New() *Disk { return &Disk{names: map[string]*inode{}} }
+
+// Ops returns the number of operations so far.
+func (d *Disk) Ops() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ops)
+}
+
+func (d *Disk) do(op Op) error {
+	if d.Fault != nil {
+		if err := d.Fault(op); err != nil {
+			return err
+		}
+	}
+	d.ops = append(d.ops, op)
+	return nil
+}
+
+// Create implements disk.FS.
+func (d *Disk) Create(name string) (disk.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names[name] != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	}
+	n := &inode{id: len(d.ops) + len(d.past)}
+	if err := d.do(Op{Kind: "create", Name: name, inode: n.id}); err != nil {
+		return nil, err
+	}
+	d.names[name] = n
+	return &file{disk: d, inode: n, name: name}, nil
+}
+
+// Open implements disk.FS.
+func (d *Disk) Open(name string) (disk.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.names[name]
+	if n == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &file{disk: d, inode: n, name: name}, nil
+}
+
+// Rename implements disk.FS.
+func (d *Disk) Rename(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.names[from]
+	if n == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
+	if err := d.do(Op{Kind: "rename", Name: from, To: to, inode: n.id}); err != nil {
+		return err
+	}
+	delete(d.names, from)
+	d.names[to] = n
+	return nil
+}
+
+// Remove implements disk.FS.
+func (d *Disk) Remove(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names[name] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+	}
+	if err := d.do(Op{Kind: "remove", Name: name}); err != nil {
+		return err
+	}
+	delete(d.names, name)
+	return nil
+}
+
+// List implements disk.FS.
+func (d *Disk) List(dir string) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var names []string
+	for name := range d.names {
+		if rest, ok := strings.CutPrefix(name, dir+"/"); ok && !strings.Contains(rest, "/") {
+			names = append(names, rest)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// MakeDir implements disk.FS. Directories need no making here.
+func (d *Disk) MakeDir(string) error { return nil }
+
+// SyncDir implements disk.FS.
+func (d *Disk) SyncDir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.do(Op{Kind: "syncdir", Name: dir})
+}
+
+// Flip inverts one bit of a file, as a bad disk does.
+func (d *Disk) Flip(name string, bit int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[name].data[bit/8] ^= 1 << (bit % 8)
+}
+
+// Names returns all names and the sizes of their files.
+func (d *Disk) Names() map[string]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sizes := map[string]int64{}
+	for name, n := range d.names {
+		sizes[name] = int64(len(n.data))
+	}
+	return sizes
+}
+
+// Copy returns an independent disk with the same files, all durable.
+func (d *Disk) Copy() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := New()
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		n := &inode{id: len(c.past), data: slices.Clone(d.names[name].data)}
+		c.names[name] = n
+		c.past = append(c.past,
+			Op{Kind: "create", Name: name, inode: n.id},
+			Op{Kind: "write", Name: name, Data: slices.Clone(n.data), inode: n.id},
+			Op{Kind: "sync", Name: name, inode: n.id},
+			Op{Kind: "syncdir", Name: path.Dir(name)})
+	}
+	return c
+}
+
+func (d *Disk) used() int64 {
+	var sum int64
+	for _, n := range d.names {
+		sum += int64(len(n.data))
+	}
+	return sum
+}
+
+type file struct {
+	disk  *Disk
+	inode *inode
+	name  string
+}
+
+func (f *file) ReadAt(b []byte, off int64) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if off >= int64(len(f.inode.data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, f.inode.data[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) WriteAt(b []byte, off int64) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	grows := off + int64(len(b)) - int64(len(f.inode.data))
+	if f.disk.Room > 0 && grows > 0 && f.disk.used()+grows > f.disk.Room {
+		return 0, &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+	}
+	if err := f.disk.do(Op{Kind: "write", Name: f.name, Off: off, Data: slices.Clone(b), inode: f.inode.id}); err != nil {
+		return 0, err
+	}
+	f.inode.data = overlay(f.inode.data, b, off)
+	return len(b), nil
+}
+
+func (f *file) Sync() error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.disk.do(Op{Kind: "sync", Name: f.name, inode: f.inode.id})
+}
+
+func (f *file) Size() (int64, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return int64(len(f.inode.data)), nil
+}
+
+func (f *file) Close() error { return nil }
+
+func overlay(data, b []byte, off int64) []byte {
+	if need := off + int64(len(b)); need > int64(len(data)) {
+		data = append(data, make([]byte, need-int64(len(data)))...)
+	}
+	copy(data[off:], b)
+	return data
+}
