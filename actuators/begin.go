@@ -31,6 +31,9 @@ func (r *run) revalidate(ctx context.Context) stage {
 			return r.notAtFrom(ctx, s)
 		}
 	}
+	if err := r.owned(ctx); err != nil {
+		return r.end(ctx, Cancelled, fmt.Sprintf("nothing was changed: %v", err))
+	}
 	if why, ok := r.room(ctx, st, r.a.To); !ok {
 		return r.end(ctx, Kept, "not done: "+why)
 	}

@@ -78,6 +78,16 @@ func (r *run) observe(ctx context.Context, bound time.Duration) (State, error) {
 // errDisowned says that another agent has the target by now.
 var errDisowned = errors.New("another agent has this target now")
 
+func (r *run) owned(ctx context.Context) error {
+	if r.x.cfg.Owned == nil {
+		return nil
+	}
+	if err := r.x.cfg.Owned(ctx, r.a); err != nil {
+		return fmt.Errorf("%w: %w", errDisowned, err)
+	}
+	return nil
+}
+
 // touch runs Do or Undo of one step, after asking whether the target is still ours.
 func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration) error {
 	change, text := r.driver.Do, s.Text
@@ -85,10 +95,8 @@ func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration)
 		change, text = r.driver.Undo, s.undoText()
 	}
 	err := r.retry(ctx, op+" "+text, bound, func(ctx context.Context) error {
-		if r.x.cfg.Owned != nil {
-			if err := r.x.cfg.Owned(ctx, r.a); err != nil {
-				return fmt.Errorf("%w: %w", errDisowned, err)
-			}
+		if err := r.owned(ctx); err != nil {
+			return err
 		}
 		return change(ctx, r.a.Target, s)
 	})

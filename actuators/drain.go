@@ -130,8 +130,9 @@ func (r *run) maintenanceOn(ctx context.Context, d Drain) error {
 		r.unjournalled(err)
 		return err
 	}
+	x, hold := r.x, holdRequest(r.a.ID) // not r: the renewal runs beside it
 	enable := func(ctx context.Context) error {
-		_, err := r.x.expect(ctx, d.Enable, holdRequest(r.a.ID))
+		_, err := x.expect(ctx, d.Enable, hold)
 		return err
 	}
 	if err := r.thrice(ctx, enable); err != nil {

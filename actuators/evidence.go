@@ -62,19 +62,19 @@ func command(ctx context.Context, argv []string) error {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("no end within %s", policy.FormatDuration(commandTimeout))
 		}
-		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(out.String()))
+		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(out.kept))
 	}
 	return nil
 }
 
 // head keeps the first bytes of what is written, and swallows the rest.
 type head struct {
-	bytes.Buffer
-	max int
+	kept []byte
+	max  int
 }
 
 func (h *head) Write(b []byte) (int, error) {
-	h.Buffer.Write(b[:min(len(b), max(0, h.max-h.Len()))])
+	h.kept = append(h.kept, b[:min(len(b), h.max-len(h.kept))]...)
 	return len(b), nil
 }
 

@@ -86,7 +86,7 @@ type Executor struct {
 
 	mu     sync.Mutex
 	runs   map[string]*run          // by action id
-	locks  map[string]chan struct{} // by target: full while an exclusive action has it
+	locks  map[string]chan struct{} // by target: full while a run has it for itself
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -136,7 +136,7 @@ func (x *Executor) Undo(ctx context.Context, a Action, reason string) error {
 	if !stays(a.State) {
 		return fmt.Errorf("undo action %s: %w: it is %s", a.ID, ErrNotRunning, a.State)
 	}
-	return x.launch(ctx, a, func(r *run) stage { return r.giveBack(reason) }, true)
+	return x.launch(ctx, a, func(r *run) stage { r.reopened = true; return r.giveBack(reason) }, true)
 }
 
 // Supersede ends a validating action because a further growth of the same resource is about to
@@ -193,7 +193,7 @@ func (x *Executor) launch(ctx context.Context, a Action, first func(*run) stage,
 	if x.closed {
 		return ErrClosed
 	}
-	if err := x.free(a); err != nil {
+	if err := x.free(a, exclusive); err != nil {
 		return err
 	}
 	lock := x.locks[a.TargetName]
@@ -201,32 +201,31 @@ func (x *Executor) launch(ctx context.Context, a Action, first func(*run) stage,
 		lock = make(chan struct{}, 1)
 		x.locks[a.TargetName] = lock
 	}
-	if exclusive {
-		select {
-		case lock <- struct{}{}:
-		default:
-			return fmt.Errorf("%w: another action is changing %s", ErrBusy, a.TargetName)
-		}
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	r := &run{x: x, a: a, driver: driver, lock: lock, holds: exclusive, cancel: cancel, orders: make(chan order), ended: make(chan struct{})}
+	r := &run{x: x, a: a, driver: driver, lock: lock, claims: exclusive, cancel: cancel, orders: make(chan order), ended: make(chan struct{})}
+	begin := first(r)
 	x.runs[a.ID] = r
 	x.wg.Go(func() {
-		r.loop(ctx, first(r))
+		r.loop(ctx, begin, exclusive)
 		x.forget(r)
 	})
 	return nil
 }
 
-// free refuses an action while the same one, or another of the same resource, is under way.
-func (x *Executor) free(a Action) error {
+// free refuses an action while the same one, or another of the same resource, is under way, and an
+// exclusive one while another has the target for itself. One that only clears its leftovers away is
+// waited for.
+func (x *Executor) free(a Action, exclusive bool) error {
 	for id, r := range x.runs {
-		other := r.snapshot()
-		if id == a.ID {
+		other, claims := r.claim()
+		switch {
+		case id == a.ID:
 			return fmt.Errorf("%w: action %s is under way already", ErrBusy, id)
-		}
-		if other.TargetName == a.TargetName && other.Resource == a.Resource && !Final(other.State) {
+		case other.TargetName != a.TargetName || Final(other.State) && !r.reopened:
+		case other.Resource == a.Resource:
 			return fmt.Errorf("%w: action %s on %s of %s is %s", ErrBusy, id, a.Resource, a.TargetName, other.State)
+		case exclusive && claims:
+			return fmt.Errorf("%w: action %s is changing %s", ErrBusy, id, a.TargetName)
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 // complete; a decrease goes on being judged by the latest checks to its end, since harm may come late.
 func (r *run) judge(ctx context.Context, w *watch) stage {
 	now := time.Now()
-	if now.Before(w.settled.Add(w.v.Every)) || w.verdictGiven {
+	if r.a.Procedure.Asked || now.Before(w.settled.Add(w.v.Every)) || w.verdictGiven {
 		return nil
 	}
 	n := r.check(ctx, w, min(now.Sub(w.settled), w.v.stretch()))
@@ -183,6 +183,9 @@ func (r *run) noEffect(ctx context.Context) stage {
 	}
 	reason := fmt.Sprintf("no effect: %s; not again for %s in the same circumstances (%s)", r.evidence(),
 		policy.FormatDuration(r.a.Procedure.RetryAfter), circumstances(r.a))
+	if runtime := r.a.Target.Runtime; r.a.Resource == policy.CPU && (runtime == "jvm" || runtime == "go") {
+		reason += fmt.Sprintf("; or the process did not pick it up: a %s runtime may size itself at its start only (apply: {cpu: restart})", runtime)
+	}
 	switch {
 	case r.a.Procedure.Validation.NoEffect == "keep":
 		return r.end(ctx, Kept, reason+"; kept, as configured", remember)

@@ -20,6 +20,8 @@ type Procedure struct {
 	Validation  Validation    `json:"validation"`
 	// RetryAfter is how long a change without effect is not tried again in the same circumstances.
 	RetryAfter time.Duration `json:"retry_after"`
+	// Asked says that a person wants the change as it is: guards watch it, nobody judges its effect.
+	Asked bool `json:"asked,omitempty"`
 	// Trigger holds the signals of the row that led here and the interval each had to be in, for
 	// resources whose effect is that the triggering signal left its row.
 	Trigger []Trigger `json:"trigger,omitempty"`

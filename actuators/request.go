@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -89,9 +90,7 @@ func newRequest(ctx context.Context, q Request, body any) (*http.Request, error)
 	if err != nil {
 		return nil, fmt.Errorf("headers for %s %s: %w", method, q.URL, err)
 	}
-	for name, values := range headers {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, headers)
 	return req, nil
 }
 

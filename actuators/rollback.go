@@ -39,6 +39,15 @@ func (r *run) refuseUndo(why string) {
 	r.set(r.a)
 }
 
+// remember keeps a change that was watched and taken back from being tried again in the same
+// circumstances for a while, whoever or whatever took it back.
+func (r *run) remember(a *Action) {
+	if a.RetryAfter.IsZero() && !a.Procedure.Asked {
+		r.demand(a)
+		a.RetryAfter = time.Now().Add(a.Procedure.RetryAfter)
+	}
+}
+
 // goal is the size that a rollback goes to.
 func (r *run) goal() policy.Quantity {
 	if len(r.a.Earlier) > 0 {
@@ -54,6 +63,9 @@ func (a *Action) irreversible() bool {
 
 func (r *run) rollBack(ctx context.Context, reason string, edits []func(a *Action)) stage {
 	was := r.a.State
+	if was == Validating || stays(was) {
+		edits = append(edits, r.remember)
+	}
 	if r.a.irreversible() {
 		if was == Applying || was == Verifying {
 			return r.finishForward(reason)

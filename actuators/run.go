@@ -16,17 +16,20 @@ type run struct {
 	x      *Executor
 	driver Driver
 	lock   chan struct{} // the target's; full while somebody has it
-	holds  bool          // this run has it
+	holds  bool          // this run has filled it
 	cancel context.CancelCauseFunc
 	orders chan order
 	ended  chan struct{}
-	renews *renewal    // of the maintenance that we switched on, or nil
-	onDisk ActionState // the state last journalled
-	latest Baseline    // what was measured last since the change
-	mute   bool        // it was said that the journal cannot be written
+	// reopened says that the action was over when this run began, to give it back.
+	reopened bool
+	renews   *renewal    // of the maintenance that we switched on, or nil
+	onDisk   ActionState // the state last journalled
+	latest   Baseline    // what was measured last since the change
+	mute     bool        // it was said that the journal cannot be written
 
-	mu sync.Mutex
-	a  Action
+	mu     sync.Mutex
+	a      Action
+	claims bool // it has the target for itself, or is about to
 }
 
 // A stage is one stretch of an action's way. It returns the next one; nil ends the run, at a final
@@ -55,7 +58,10 @@ type answer struct {
 	err    error
 }
 
-func (r *run) loop(ctx context.Context, s stage) {
+func (r *run) loop(ctx context.Context, s stage, exclusive bool) {
+	if exclusive && r.acquire(ctx) != nil {
+		return
+	}
 	for s != nil {
 		s = s(ctx)
 	}
@@ -63,9 +69,21 @@ func (r *run) loop(ctx context.Context, s stage) {
 }
 
 func (r *run) snapshot() Action {
+	a, _ := r.claim()
+	return a
+}
+
+// claim is the action, and whether it has the target for itself.
+func (r *run) claim() (Action, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.a
+	return r.a, r.claims
+}
+
+func (r *run) setClaim(claims bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.claims = claims
 }
 
 // acquire waits until the target is this run's alone.
@@ -76,6 +94,7 @@ func (r *run) acquire(ctx context.Context) error {
 	select {
 	case r.lock <- struct{}{}:
 		r.holds = true
+		r.setClaim(true)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -86,6 +105,7 @@ func (r *run) release() {
 	if r.holds {
 		<-r.lock
 		r.holds = false
+		r.setClaim(false)
 	}
 }
 
@@ -165,12 +185,13 @@ func (r *run) step(op, text string) {
 // end brings the action to the final state s. The target is as it will be by now, so a journal that
 // cannot take the record changes nothing about that: it is tried again until it can, or the run ends.
 func (r *run) end(ctx context.Context, s ActionState, reason string, edits ...func(a *Action)) stage {
-	r.release()
 	_, finishes := r.driver.(Finisher)
 	if finishes && s != Kept && stays(s) {
 		edits = append(edits, func(a *Action) { a.Unfinished = true })
 	}
-	if err := r.enter(s, reason, edits...); err != nil {
+	err := r.enter(s, reason, edits...)
+	r.release()
+	if err != nil {
 		next := r.a
 		next.move(s, reason, edits)
 		r.set(next)

@@ -352,7 +352,10 @@ func (s *script) load(now time.Time) fake.Load {
 	return load
 }
 
-// A stage is a script being played: the platform, and whichever executor lives now.
+// offBeat keeps the world's events from the very instants at which the executor looks.
+const offBeat = 200 * time.Millisecond
+
+// A play is a script being played: the platform, and whichever executor lives now.
 type play struct {
 	*script
 	t        *testing.T
@@ -437,7 +440,7 @@ func (s *script) run(t *testing.T) string {
 		t.Fatalf("start: %v", err)
 	}
 	for _, e := range p.world {
-		time.Sleep(e.at - time.Since(began))
+		time.Sleep(e.at + offBeat - time.Since(began))
 		synctest.Wait()
 		ctx = p.happen(ctx, e.words)
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -59,7 +60,7 @@ func playFile(t *testing.T, file string) {
 		}
 		return
 	}
-	if diff := cmp.Diff(string(archive.Files[want].Data), got); diff != "" {
+	if diff := cmp.Diff(strings.Split(string(archive.Files[want].Data), "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("trace differs (-want +got); go test -run %s -update rewrites it:\n%s", t.Name(), diff)
 	}
 }

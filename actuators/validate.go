@@ -29,7 +29,6 @@ type watch struct {
 // still says verifying, from which a successor would come here as well.
 func (r *run) startValidation(reason string, edits ...func(a *Action)) stage {
 	return func(ctx context.Context) stage {
-		r.release()
 		if err := r.enter(Validating, reason, edits...); err != nil {
 			r.unjournalled(err)
 			next := r.a
@@ -37,6 +36,7 @@ func (r *run) startValidation(reason string, edits ...func(a *Action)) stage {
 			r.set(next)
 			r.announce()
 		}
+		r.release()
 		return r.validate
 	}
 }
@@ -195,6 +195,8 @@ func (r *run) conclude(ctx context.Context, w *watch) stage {
 		return r.end(ctx, Inconclusive, "the change stays, but this was unknown to the end: "+list(unknown))
 	case len(failing) > 0:
 		return r.notAllHolds(ctx, failing, shown)
+	case r.a.Procedure.Asked:
+		return r.end(ctx, Committed, "it was asked for, and nothing went wrong")
 	case shown == nil:
 		return r.end(ctx, Inconclusive, "the change stays, but nothing shows whether it helped: "+r.evidence())
 	case !*shown:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -98,9 +99,7 @@ func (d *Driver) create(sv *service, name string, sizes policy.Size) *container 
 
 func clone(s policy.Size) policy.Size {
 	out := policy.Size{}
-	for res, q := range s {
-		out[res] = q
-	}
+	maps.Copy(out, s)
 	return out
 }
 

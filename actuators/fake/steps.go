@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/engramd/engramd/actuators"
@@ -88,9 +89,7 @@ func update(b before, res policy.Resource, to policy.Quantity) []actuators.Step 
 
 func recreate(name string, b before, to policy.Size) actuators.Plan {
 	sizes := clone(b.Sizes)
-	for res, q := range to {
-		sizes[res] = q
-	}
+	maps.Copy(sizes, to)
 	var steps []actuators.Step
 	for _, kind := range []string{"stop", "rename", "create", "start"} {
 		args := encode(recreation{ID: b.ID, Sizes: sizes})

@@ -128,10 +128,11 @@ func (d *Driver) serve(name, path string, body []byte) (int, string, error) {
 	return http.StatusOK, "ok", nil
 }
 
-// Wait blocks until done reports true, looking every second: for tests in virtual time.
+// Wait blocks until done reports true, looking every second, a little off the full one: for tests in
+// virtual time.
 func Wait(ctx context.Context, done func() bool) error {
-	for !done() {
-		t := time.NewTimer(time.Second)
+	for pause := 370 * time.Millisecond; !done(); pause = time.Second {
+		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
