@@ -15,9 +15,17 @@ func (a *Agent) diagnose(ctx context.Context, one actuators.Action) string {
 	if a.opts.Diagnose != nil {
 		return a.opts.Diagnose(ctx, one)
 	}
-	now := time.Now()
-	since := now.Add(-max(one.Procedure.Validation.Duration, time.Minute))
-	return bottleneck(a.senses.Used(one.TargetName, since, now))
+	return bottleneck(a.senses.Used(one.TargetName, settledAt(one), time.Now()))
+}
+
+// settledAt is since when the target has had its new size and has come to rest at it.
+func settledAt(one actuators.Action) time.Time {
+	for _, x := range one.Times {
+		if x.State == actuators.Validating {
+			return x.At.Add(one.Procedure.Validation.Settle)
+		}
+	}
+	return one.Since()
 }
 
 // bottleneck names what the use speaks for, with the numbers.

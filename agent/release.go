@@ -72,7 +72,11 @@ func (a *Agent) releaseOne(ctx context.Context, o journal.Original, by string) a
 		return v
 	}
 	t.running[act.ID] = act
-	v.ActionID, v.Detail = act.ID, "under way: engramd explain "+act.ID
+	a.freeze(journal.Freeze{
+		Target: o.Target, Resource: o.Resource, By: nameOr(by), At: time.Now(),
+		Reason: "it was released by " + nameOr(by) + ", and stays as it is",
+	}, policy.Info)
+	v.ActionID, v.Detail = act.ID, "under way: engramd explain "+act.ID+"; frozen: engramd unfreeze "+o.Target+" lets engramd act again"
 	return v
 }
 
@@ -107,9 +111,7 @@ func (a *Agent) releaseAction(t *target, o journal.Original, by string) (actuato
 		return actuators.Action{}, err
 	}
 	act, err := a.actionOf(t, now, &view{decision: kept[0], plan: plan, hash: actuators.PlanHash(from, o.Size, plan)})
-	act.Procedure.Validation.Checks = 0
-	act.Procedure.Validation.NoEffect = "keep"
-	act.Procedure.Validation.Duration = act.Procedure.Validation.Settle
+	act.Procedure.Asked = true
 	act.Procedure.Require = nil
 	return act, err
 }

@@ -71,17 +71,17 @@ func TestApproveBindsToThePlan(t *testing.T) {
 		w.driver.Set("app", policy.CPU, policy.Amount(1500))
 		w.pass(2 * time.Minute)
 		w.note("approve the first")
-		if _, err := w.agent.Approve(t.Context(), first.ID, api.ApproveRequest{}); err == nil {
+		if _, err := w.agent.Approve(w.t.Context(), first.ID, api.ApproveRequest{}); err == nil {
 			t.Error("an approval of a plan that has changed was taken")
 		} else {
 			w.note(err.Error())
 		}
 		second := w.onlyWaiting()
-		if _, err := w.agent.Approve(t.Context(), second.ID, api.ApproveRequest{PlanHash: first.PlanHash}); err == nil {
+		if _, err := w.agent.Approve(w.t.Context(), second.ID, api.ApproveRequest{PlanHash: first.PlanHash}); err == nil {
 			t.Error("an approval with the hash of another plan was taken")
 		}
 		w.note("approve the second")
-		if _, err := w.agent.Approve(t.Context(), second.ID, api.ApproveRequest{PlanHash: second.PlanHash}); err != nil {
+		if _, err := w.agent.Approve(w.t.Context(), second.ID, api.ApproveRequest{PlanHash: second.PlanHash}); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(10 * time.Minute)
@@ -98,7 +98,7 @@ func TestRestartWaitsForItsWindow(t *testing.T) {
 }
 
 func TestConditionGoneCancels(t *testing.T) {
-	begin := time.Now()
+	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := busy(1000, 0)
 	s.Restart = []policy.Resource{policy.CPU}
 	s.Load = func(now time.Time) fake.Load {
@@ -107,7 +107,6 @@ func TestConditionGoneCancels(t *testing.T) {
 		}
 		return fake.Load{Cores: 1.6}
 	}
-	_ = begin
 	inWorld(t, "gone", s, func(w *world) {
 		w.seesCPU()
 		w.pass(2 * time.Hour)
@@ -125,19 +124,19 @@ func TestBlindNeverShrinks(t *testing.T) {
 
 func TestPauseAndFreezeHold(t *testing.T) {
 	inWorld(t, "pause", busy(1000, 1.6), func(w *world) {
-		if _, err := w.agent.Pause(t.Context(), api.PauseRequest{Target: "app", Reason: "deploying"}); err != nil {
+		if _, err := w.agent.Pause(w.t.Context(), api.PauseRequest{Target: "app", Reason: "deploying"}); err != nil {
 			t.Fatal(err)
 		}
 		w.seesCPU()
 		w.pass(5 * time.Minute)
-		if _, err := w.agent.Freeze(t.Context(), api.FreezeRequest{Target: "app", Resource: policy.CPU, Reason: "mine"}); err != nil {
+		if _, err := w.agent.Freeze(w.t.Context(), api.FreezeRequest{Target: "app", Resource: policy.CPU, Reason: "mine"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.agent.Resume(t.Context(), api.TargetRequest{Target: "app"}); err != nil {
+		if err := w.agent.Resume(w.t.Context(), api.TargetRequest{Target: "app"}); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(5 * time.Minute)
-		if err := w.agent.Unfreeze(t.Context(), api.UnfreezeRequest{Target: "app"}); err != nil {
+		if err := w.agent.Unfreeze(w.t.Context(), api.UnfreezeRequest{Target: "app"}); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(10 * time.Minute)
@@ -190,10 +189,10 @@ func TestReleaseGivesBack(t *testing.T) {
 	inWorld(t, "release", busy(1000, 1.6), func(w *world) {
 		w.seesCPU()
 		w.pass(10 * time.Minute)
-		if _, err := w.agent.Pause(t.Context(), api.PauseRequest{}); err != nil {
+		if _, err := w.agent.Pause(w.t.Context(), api.PauseRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		got, err := w.agent.Release(t.Context(), api.ReleaseRequest{All: true})
+		got, err := w.agent.Release(w.t.Context(), api.ReleaseRequest{All: true})
 		if err != nil || len(got) != 1 || got[0].ActionID == "" {
 			t.Fatalf("release: %+v, %v", got, err)
 		}

@@ -44,7 +44,7 @@ func (a *Agent) tellDecision(t *target, v view) {
 		e.Message = what + " refused: " + d.Refused
 	case d.Held != nil && d.Held.By == policy.HeldByDryRun:
 		e.Type = policy.EventPlan
-		e.Message = what + " would be done" + because(d) + ": " + v.plan.Command
+		e.Message = what + " would be done" + because(d) + ": " + v.plan.Command + " [" + d.Held.Text + "]"
 		e.Details["command"] = v.plan.Command
 	case d.Held != nil:
 		e.Message += "; held: " + d.Held.Text

@@ -38,6 +38,10 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 	}
 	delete(t.running, one.ID)
 	switch one.State {
+	case actuators.RolledBack:
+		if t.committed[one.Resource].ID == one.ID {
+			delete(t.committed, one.Resource) // we took it back ourselves
+		}
 	case actuators.Failed:
 		a.freezeAfter(t, one, now)
 	case actuators.Committed, actuators.Insufficient, actuators.Kept, actuators.Inconclusive:
@@ -75,14 +79,14 @@ func (a *Agent) freezeAfter(t *target, one actuators.Action, now time.Time) {
 		Target: t.cfg.Name, Resource: one.Resource, By: "engramd", At: now,
 		Reason: fmt.Sprintf("action %s failed: %s", one.ID, one.Reason),
 	}
-	a.freeze(f)
+	a.freeze(f, policy.Critical)
 }
 
-func (a *Agent) freeze(f journal.Freeze) {
+func (a *Agent) freeze(f journal.Freeze, severity policy.Severity) {
 	a.logError("keep a freeze", a.journal.PutFreeze(f))
 	a.loop.freezes = append(withoutFreeze(a.loop.freezes, f.Target, f.Resource), f)
 	a.emit(policy.Event{
-		Type: policy.EventFreeze, Severity: policy.Critical, Target: f.Target, Resource: f.Resource,
+		Type: policy.EventFreeze, Severity: severity, Target: f.Target, Resource: f.Resource,
 		Message: fmt.Sprintf("%s of %s is frozen: %s; look at it, then run: engramd unfreeze %s", resourceName(f.Resource), f.Target, f.Reason, f.Target),
 	})
 }

@@ -100,7 +100,7 @@ func (a *Agent) end(t *target, w *actuators.Action, now time.Time, outcome actua
 	a.emit(policy.Event{
 		Type: policy.EventState, Severity: policy.Info, Target: t.cfg.Name, Resource: w.Resource, Action: w.ID,
 		Decision: w.Decision.ID, From: w.From, To: w.To, Outcome: outcome,
-		Message: string(w.Resource) + " of " + t.cfg.Name + ": " + sizes(w.Decision) + " " + string(outcome) + ": " + reason,
+		Message: reason,
 	})
 }
 

@@ -52,7 +52,7 @@ func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action
 		a.freeze(journal.Freeze{
 			Target: t.cfg.Name, Resource: r, By: "engramd", At: now,
 			Reason: fmt.Sprintf("its changes were taken back %d times within 7 days: somebody else decides about it", n),
-		})
+		}, policy.Critical)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/agent/api"
-	"github.com/engramd/engramd/agent/api/view"
 )
 
 func newCancel(o *options) *cobra.Command {
@@ -36,5 +35,5 @@ func (o *options) act(cmd *cobra.Command, ask func(*api.Client) (api.ActionView,
 	if err != nil {
 		return err
 	}
-	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return view.Action(w, a) })
+	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return o.view().Actions(w, []api.ActionView{a}) })
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/agent/api"
-	"github.com/engramd/engramd/agent/api/view"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -33,7 +32,7 @@ func newDecisions(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), all, func(w io.Writer) error { return view.Decisions(w, all) })
+			return o.print(cmd.OutOrStdout(), all, func(w io.Writer) error { return o.view().Decisions(w, all) })
 		},
 	}
 	f := cmd.Flags()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/engramd/engramd/agent/api/view"
 )
 
 func newExplain(o *options) *cobra.Command {
@@ -26,7 +25,7 @@ what its action did. ID is a decision's or an action's, or the beginning of one.
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), x, func(w io.Writer) error { return view.Explanation(w, x) })
+			return o.print(cmd.OutOrStdout(), x, func(w io.Writer) error { return o.view().Explain(w, x) })
 		},
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/engramd/engramd/agent/api/view"
 )
 
 func newPlan(o *options) *cobra.Command {
@@ -23,7 +22,7 @@ func newPlan(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), plans, func(w io.Writer) error { return view.Plans(w, plans) })
+			return o.print(cmd.OutOrStdout(), plans, func(w io.Writer) error { return o.view().Plans(w, plans) })
 		},
 	}
 }

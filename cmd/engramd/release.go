@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/agent/api"
-	"github.com/engramd/engramd/agent/api/view"
 )
 
 func newRelease(o *options) *cobra.Command {
@@ -29,7 +28,7 @@ func newRelease(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), done, func(w io.Writer) error { return view.Releases(w, done) })
+			return o.print(cmd.OutOrStdout(), done, func(w io.Writer) error { return o.view().Releases(w, done) })
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every target that engramd has ever changed")

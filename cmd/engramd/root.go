@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/api/view"
 )
 
 // options are the flags that every command has.
@@ -96,6 +98,9 @@ func (o *options) print(w io.Writer, v any, text func(io.Writer) error) error {
 	}
 	return text(w)
 }
+
+// view writes for people, as of now and in their time zone.
+func (o *options) view() view.View { return view.View{Now: time.Now(), Zone: time.Local} }
 
 // exactly makes a command take n arguments, and say what they are when it gets others.
 func exactly(n int, what string) cobra.PositionalArgs {

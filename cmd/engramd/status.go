@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/engramd/engramd/agent/api/view"
 )
 
 func newStatus(o *options) *cobra.Command {
@@ -23,7 +22,7 @@ func newStatus(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), s, func(w io.Writer) error { return view.Status(w, s) })
+			return o.print(cmd.OutOrStdout(), s, func(w io.Writer) error { return o.view().Status(w, s) })
 		},
 	}
 }
