@@ -64,7 +64,7 @@ func newConfigPreset() *cobra.Command {
 				_, err := w.Write(text)
 				return err
 			}
-			if text, ok := rules.PresetSource(args[0]); ok {
+			if text, err := rules.PresetSource(args[0]); err == nil {
 				_, err := w.Write(text)
 				return err
 			}

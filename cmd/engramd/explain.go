@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
 )
 
 func newExplain(o *options) *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
 )
 
 func newPlan(o *options) *cobra.Command {
