@@ -87,15 +87,25 @@ func (c cpuSetting) back() cpuSetting {
 	return c
 }
 
-func (c cpuSetting) String() string {
+// key is Docker's name of the limit that c sets.
+func (c cpuSetting) key() string {
+	if c.NanoCPUs > 0 {
+		return "nano_cpus"
+	}
+	return "cpu_quota"
+}
+
+func (c cpuSetting) value() string {
 	switch {
 	case c.NanoCPUs > 0:
-		return "nano_cpus " + strings.Replace(fmt.Sprintf("%.4g", float64(c.NanoCPUs)), "e+0", "e", 1)
+		return strings.Replace(fmt.Sprintf("%.4g", float64(c.NanoCPUs)), "e+0", "e", 1)
 	case c.Quota > 0:
-		return fmt.Sprintf("cpu_quota %d/%d", c.Quota, c.period())
+		return fmt.Sprintf("%d/%d", c.Quota, c.period())
 	}
 	return "unlimited"
 }
+
+func (c cpuSetting) String() string { return c.key() + " " + c.value() }
 
 // checkCPU refuses what the daemon or the host cannot give.
 func checkCPU(f facts, to policy.Quantity) error {

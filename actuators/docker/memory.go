@@ -69,10 +69,10 @@ func (m memorySetting) reservationFor(n int64, fraction float64) int64 {
 	return m.Reservation
 }
 
-// back is the setting whose update gives m back: a reservation that was unset is cleared with -1,
-// since 0 means to leave it.
-func (m memorySetting) back() memorySetting {
-	if m.Reservation == 0 {
+// back is the setting whose update gives m back after one to now. A reservation that was unset before
+// is cleared with -1, since 0 means to leave it.
+func (m memorySetting) back(now memorySetting) memorySetting {
+	if m.Reservation == 0 && now.Reservation > 0 {
 		m.Reservation = -1
 	}
 	return m
@@ -80,9 +80,9 @@ func (m memorySetting) back() memorySetting {
 
 func (m memorySetting) String() string {
 	if m.Memory <= 0 {
-		return "unlimited"
+		return "unlimited memory"
 	}
-	return fmt.Sprintf("memory %d", m.Memory)
+	return "memory " + policy.Memory.Format(policy.Amount(m.Memory))
 }
 
 // checkMemory refuses what the daemon or the host cannot give.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -157,13 +156,13 @@ func (p *planner) planLive() actuators.Plan {
 			Kind:     kindUpdate,
 			Args:     encode(update{ID: f.ID, Name: f.Name, CPU: &p.cpu.live}),
 			UndoArgs: encode(update{ID: f.ID, Name: f.Name, CPU: &back}),
-			Text:     fmt.Sprintf("update %s -> %s", f.CPU, strings.TrimPrefix(p.cpu.live.String(), "nano_cpus ")),
+			Text:     fmt.Sprintf("update %s %s -> %s", p.cpu.live.key(), f.CPU.value(), p.cpu.live.value()),
 		})
 	}
 	if p.memory != nil {
 		back := update{ID: f.ID, Name: f.Name}
 		if f.Memory.Memory > 0 {
-			old := f.Memory.back()
+			old := f.Memory.back(p.memory.live)
 			back.Memory = &old
 		} else {
 			r := p.recreation()
@@ -175,16 +174,9 @@ func (p *planner) planLive() actuators.Plan {
 			Kind:     kindUpdate,
 			Args:     encode(update{ID: f.ID, Name: f.Name, Memory: &p.memory.live}),
 			UndoArgs: encode(back),
-			Text:     fmt.Sprintf("update memory %s -> %s", plain(f.Memory.quantity()), policy.Memory.Format(p.memory.to)),
+			Text:     fmt.Sprintf("update %s -> %s", f.Memory, policy.Memory.Format(p.memory.to)),
 		})
 	}
 	plan.Command = p.liveCommand()
 	return plan
-}
-
-func plain(q policy.Quantity) string {
-	if _, limited := q.Amount(); !limited {
-		return "unlimited"
-	}
-	return policy.Memory.Format(q)
 }

@@ -58,7 +58,7 @@ func (d *Driver) shrink(ctx context.Context, dm *daemon, c container, to memoryS
 		err = tooSmall(c, use.hard, to)
 	}
 	if err != nil && before.Memory > 0 {
-		back := before.back()
+		back := before.back(to)
 		if undo := dm.update(ctx, c.ID, nil, &back); undo != nil {
 			return fmt.Errorf("%w; and its old limit could not be given back: %w", err, undo)
 		}
