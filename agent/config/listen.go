@@ -21,9 +21,9 @@ type Auth struct {
 
 // TLS serves the API over TLS, and asks clients for certificates if a CA for them is named.
 type TLS struct {
-	// CertFile and KeyFile are the server's certificate and its key, in PEM.
+	// CertFile is the server's certificate, in PEM.
 	CertFile string `yaml:"cert_file,omitempty"`
-	// KeyFile is the key of CertFile, in PEM.
+	// KeyFile is the key of cert_file, in PEM.
 	KeyFile string `yaml:"key_file,omitempty"`
 	// ClientCAFile holds the CAs whose client certificates are let in, in PEM.
 	ClientCAFile string `yaml:"client_ca_file,omitempty"`

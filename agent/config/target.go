@@ -204,7 +204,7 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 	for _, p := range s.Platforms {
 		before := len(r.faults)
 		if err := r.registry[p.Name].Check(p.Spec); err != nil {
-			for _, text := range strings.Split(err.Error(), "\n") {
+			for text := range strings.SplitSeq(err.Error(), "\n") {
 				r.faultAt(r.placeIn(path+"."+p.Name, text), lead(path+"."+p.Name, text), "")
 			}
 		}

@@ -36,7 +36,7 @@ func (r *resolver) windows() {
 			r.faultAt(path+".name", fmt.Sprintf("there are two maintenance windows %q", w.Name), "")
 		}
 		r.checkWindow(w, path)
-		r.cfg.Windows[w.Name] = Window{w.Name, w.Cron, w.Duration, w.TimeZone}
+		r.cfg.Windows[w.Name] = Window(w)
 	}
 }
 
