@@ -283,7 +283,7 @@ func decideAndCheck(t *testing.T, b []byte, seed uint64) {
 }
 
 func TestDecideInvariants(t *testing.T) {
-	for seed := range uint64(20000) {
+	for seed := range uint64(5000) {
 		decideAndCheck(t, nil, seed)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -298,7 +298,7 @@ func FuzzDecide(f *testing.F) {
 
 // TestNeverUpAndDownWithinACooldown lets a wild signal drive a target for a day.
 func TestNeverUpAndDownWithinACooldown(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(5) {
 		d := newDice(nil, seed)
 		p := policy.Policy{Name: "wild", Every: 15 * time.Second, Matrix: &policy.Matrix{
 			Signals: map[string]string{"cpu": "c"}, LongestRange: time.Minute,
