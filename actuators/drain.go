@@ -115,7 +115,7 @@ func (r *run) patient(ctx context.Context, d time.Duration) error {
 			return err
 		case o.reply == nil:
 			return nil
-		case o.kind == orderRollback:
+		case o.kind != orderSupersede:
 			o.reply <- answer{action: r.a}
 			return fmt.Errorf("%w: %s", errAborted, o.reason)
 		}

@@ -128,10 +128,11 @@ func NeedsRecovery(a Action) bool {
 	return stays(a.State) && a.Unfinished
 }
 
-// Undo gives a change that is over back: a plain undo of its journalled steps, with all the safety
-// of a rollback. It serves an alert that takes back what was committed lately, and release. Undo the
-// newest action of a resource first. A restart whose leftovers were cleared away may be refused by
-// the driver; plan a change back to From instead.
+// Undo gives a change that is over back, because an alert fired soon after: a plain undo of its
+// journalled steps, with all the safety of a rollback. Somebody else's value is left alone, and so is
+// a growth that evidence says is needed. Undo the newest action of a resource first. A restart whose
+// leftovers were cleared away may be refused by the driver; plan a change back to From instead, as
+// for a release.
 func (x *Executor) Undo(ctx context.Context, a Action, reason string) error {
 	if !stays(a.State) {
 		return fmt.Errorf("undo action %s: %w: it is %s", a.ID, ErrNotRunning, a.State)
@@ -146,10 +147,17 @@ func (x *Executor) Supersede(ctx context.Context, id string) (Action, error) {
 	return x.order(ctx, id, order{kind: orderSupersede})
 }
 
-// Rollback takes a validating action back, or aborts a draining one: an alert or a person asked for
-// it. It returns once the action has accepted; [Config.Updated] tells how it ended.
+// Rollback takes a validating action back, or aborts a draining one: a person asked for it. It
+// returns once the action has accepted; [Config.Updated] tells how it ended.
 func (x *Executor) Rollback(ctx context.Context, id, reason string) error {
 	_, err := x.order(ctx, id, order{kind: orderRollback, reason: reason})
+	return err
+}
+
+// RollbackUnneeded is Rollback for an alert: a growth that evidence says is needed is not taken back,
+// but ends insufficient.
+func (x *Executor) RollbackUnneeded(ctx context.Context, id, reason string) error {
+	_, err := x.order(ctx, id, order{kind: orderUnneeded, reason: reason})
 	return err
 }
 

@@ -108,7 +108,7 @@ func (r *run) sick(ctx context.Context, w *watch, st State) string {
 	if r.a.Direction == policy.Growth && r.a.Plan.Strategy == policy.Live {
 		b := r.a.Baseline
 		was := b != nil && b.Healthy != nil && *b.Healthy
-		if !was || w.unhealthy < 2 || !r.causes(w) || r.neededNow(ctx, w) != "" {
+		if !was || w.unhealthy < 2 || !r.causes(w) || r.neededNow(ctx, w.began) != "" {
 			return ""
 		}
 	}
@@ -142,7 +142,7 @@ func (r *run) failing(ctx context.Context, w *watch) string {
 	if after == nil || *after < *b.ErrorRate*errorsFactor || *after-*b.ErrorRate < errorsMore {
 		return ""
 	}
-	if r.a.Direction == policy.Growth && (!r.causes(w) || r.neededNow(ctx, w) != "") {
+	if r.a.Direction == policy.Growth && (!r.causes(w) || r.neededNow(ctx, w.began) != "") {
 		return ""
 	}
 	return fmt.Sprintf("the error rate rose from %s to %s", number(*b.ErrorRate), number(*after))

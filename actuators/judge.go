@@ -155,10 +155,13 @@ func (r *run) needed() string {
 	return ""
 }
 
-// neededNow is needed of what was measured since the change.
-func (r *run) neededNow(ctx context.Context, w *watch) string {
+// neededNow is needed of what was measured just now, and after the change began to hold.
+func (r *run) neededNow(ctx context.Context, since time.Time) string {
+	if r.a.Direction != policy.Growth {
+		return ""
+	}
 	now := time.Now()
-	r.latest = r.measure(ctx, later(w.began, now.Add(-w.v.stretch())), now)
+	r.latest = r.measure(ctx, later(since, now.Add(-r.a.Procedure.Validation.ensureDefaults().stretch())), now)
 	return r.needed()
 }
 
@@ -168,10 +171,6 @@ func (r *run) demand(a *Action) { a.DemandCores = r.latest.Usage.Cores }
 // noEffect ends a change that did not help: it is diagnosed, taken back (or kept, as configured) and
 // not tried again in the same circumstances for a while.
 func (r *run) noEffect(ctx context.Context) stage {
-	remember := func(a *Action) {
-		r.demand(a)
-		a.RetryAfter = time.Now().Add(a.Procedure.RetryAfter)
-	}
 	if r.x.cfg.Diagnose != nil {
 		bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 		text := r.x.cfg.Diagnose(bounded, r.a)
@@ -188,11 +187,11 @@ func (r *run) noEffect(ctx context.Context) stage {
 	}
 	switch {
 	case r.a.Procedure.Validation.NoEffect == "keep":
-		return r.end(ctx, Kept, reason+"; kept, as configured", remember)
+		return r.end(ctx, Kept, reason+"; kept, as configured", r.remember)
 	case r.a.Direction == policy.Operation:
-		return r.end(ctx, Kept, reason+"; an operation cannot be taken back", remember)
+		return r.end(ctx, Kept, reason+"; an operation cannot be taken back", r.remember)
 	}
-	return r.takeBack(reason, remember)
+	return r.takeBack(reason)
 }
 
 // circumstances names what led to an action, a row of a matrix or a policy, and its sizes.

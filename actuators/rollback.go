@@ -29,6 +29,10 @@ func (r *run) giveBack(reason string) stage {
 				r.a.Resource, r.a.Resource.Format(s.seen), r.a.Resource.Format(r.a.To)))
 			return nil
 		}
+		if need := r.neededNow(ctx, r.a.Since()); need != "" {
+			r.refuseUndo(fmt.Sprintf("not given back, though %s: %s", reason, need))
+			return nil
+		}
 		return r.takeBack(reason)
 	}
 }
@@ -47,6 +51,10 @@ func (r *run) remember(a *Action) {
 		a.RetryAfter = time.Now().Add(a.Procedure.RetryAfter)
 	}
 }
+
+// forgetEarlier leaves the growth before this one in place: that this one could not be carried out
+// says nothing against that one.
+func (a *Action) forgetEarlier() { a.Earlier, a.First = nil, a.From }
 
 // goal is the size that a rollback goes to.
 func (r *run) goal() policy.Quantity {
@@ -74,6 +82,9 @@ func (r *run) rollBack(ctx context.Context, reason string, edits []func(a *Actio
 	}
 	if r.acquire(ctx) != nil {
 		return nil // still validating in the journal
+	}
+	if was == Applying || was == Verifying {
+		edits = append(edits, (*Action).forgetEarlier)
 	}
 	if !r.enterRollingBack(ctx, reason, edits) {
 		return r.end(ctx, Failed, reason+"; not taken back, because the journal cannot be written", edits...)

@@ -44,6 +44,7 @@ type orderKind int
 const (
 	orderSupersede orderKind = iota
 	orderRollback
+	orderUnneeded // roll back, unless evidence says that it is needed
 )
 
 // An order is asked of a run from outside, and served while it drains or validates.

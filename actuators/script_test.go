@@ -26,7 +26,7 @@ import (
 //	drain DUR | health DUR | smoke PATH | backup DUR EXPR | p99 | errors | require EXPR OP N | trigger EXPR LO HI
 //	define EXPR V [at DUR V].. (V may be unknown)
 //	fault OP [KIND] [nth=N] [times=N] [err=transient|refused|notfound|broken] [after] [lie] [hang] [late=DUR]
-//	at DUR VERB..: set RES SIZE | drift RES SIZE | crash | stop | remove | hold OWNER DUR | rollback WHY | supersede RES FROM -> TO |
+//	at DUR VERB..: set RES SIZE | drift RES SIZE | crash | stop | remove | hold OWNER DUR | rollback WHY | alert WHY | supersede RES FROM -> TO |
 //	               undo WHY | restart | close | full | free | heal | disown
 //	before VERB..: the same, after the action was planned and before it starts
 //	until DUR
@@ -508,6 +508,8 @@ func (p *play) happen(ctx context.Context, words []string) context.Context {
 		p.platform.Hold(p.service, rest[0], d)
 	case "rollback":
 		fail(p.executor.Rollback(ctx, "a"+strconv.Itoa(p.next), strings.Join(rest, " ")))
+	case "alert":
+		fail(p.executor.RollbackUnneeded(ctx, "a"+strconv.Itoa(p.next), strings.Join(rest, " ")))
 	case "supersede":
 		p.supersede(ctx, rest)
 	case "undo":

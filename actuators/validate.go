@@ -74,8 +74,11 @@ func (r *run) validate(ctx context.Context) stage {
 
 // obey ends the validation as it was ordered from outside.
 func (r *run) obey(ctx context.Context, w *watch, o order) stage {
-	if o.kind == orderRollback {
+	if o.kind != orderSupersede {
 		o.reply <- answer{action: r.a}
+		if need := r.neededNow(ctx, w.began); o.kind == orderUnneeded && need != "" {
+			return r.end(ctx, Insufficient, fmt.Sprintf("%s; but it stays, and more is needed: %s", o.reason, need))
+		}
 		return r.takeBack(o.reason)
 	}
 	if len(r.a.Checks) == 0 {
