@@ -112,7 +112,7 @@ func (m *Metrics) Restored(a actuators.Action) {
 func (m *Metrics) showInfo(a actuators.Action) {
 	labels := prometheus.Labels{
 		"id": a.ID, "target": a.TargetName, "resource": string(a.Resource),
-		"from": a.From.String(), "to": a.To.String(), "strategy": string(a.Plan.Strategy), "outcome": string(a.State),
+		"from": a.Resource.Format(a.From), "to": a.Resource.Format(a.To), "strategy": string(a.Plan.Strategy), "outcome": string(a.State),
 	}
 	at := len(m.infos)
 	for i, o := range m.infos {

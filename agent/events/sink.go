@@ -21,8 +21,9 @@ type Sink struct {
 	log   *slog.Logger
 	count *counters
 
-	mu  sync.RWMutex
-	now *generation
+	mu sync.RWMutex
+	// generations are oldest first: the last takes events, those before it have some left.
+	generations []*generation
 }
 
 // A generation is the receivers of one configuration.
@@ -40,9 +41,11 @@ func New(cfg Config, log *slog.Logger, registry prometheus.Registerer) (*Sink, e
 		return nil, err
 	}
 	s := &Sink{log: log, count: count}
-	if s.now, err = s.generation(cfg); err != nil {
+	first, err := s.generation(cfg)
+	if err != nil {
 		return nil, err
 	}
+	s.generations = []*generation{first}
 	return s, nil
 }
 
@@ -55,8 +58,8 @@ func (s *Sink) Reload(cfg Config) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.now.replaced)
-	s.now = next
+	close(s.generations[len(s.generations)-1].replaced)
+	s.generations = append(s.generations, next)
 	return nil
 }
 
@@ -64,7 +67,7 @@ func (s *Sink) Reload(cfg Config) error {
 func (s *Sink) Emit(e policy.Event) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, o := range s.now.outlets {
+	for _, o := range s.generations[len(s.generations)-1].outlets {
 		o.offer(e)
 	}
 }
@@ -72,15 +75,24 @@ func (s *Sink) Emit(e policy.Event) {
 // Run delivers events until ctx ends, then what is queued, for a few seconds at most. It joins
 // everything it started.
 func (s *Sink) Run(ctx context.Context) error {
-	for {
+	for more := true; more; more = s.next() || ctx.Err() == nil {
 		s.mu.RLock()
-		g := s.now
+		g := s.generations[0]
 		s.mu.RUnlock()
 		g.run(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
+}
+
+// next drops the oldest generation if there is one after it.
+func (s *Sink) next() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.generations) == 1 {
+		return false
+	}
+	s.generations = s.generations[1:]
+	return true
 }
 
 // run delivers to one generation until it is replaced or ctx ends.
