@@ -38,7 +38,7 @@ func (a *Agent) alertProposals(t *target, now time.Time) []policy.Proposal {
 
 func proposalOf(b config.Binding, alert rules.Alert, c policy.Change, now time.Time) policy.Proposal {
 	p := policy.Proposal{
-		Target: b.Target, Policy: b.Alert, Row: -1, Condition: "alert " + b.Alert + " fires", Verdict: policy.Scale,
+		Target: b.Target, Policy: b.Alert, Source: policy.FromAlert, Row: -1, Condition: "alert " + b.Alert + " fires", Verdict: policy.Scale,
 		Change: c, Mode: b.Mode, AtDead: b.AtDeadline, Why: b.Why,
 		Readings: []policy.Reading{{Signal: b.Alert, Expr: alert.Expr, Value: alert.Value, Known: true, At: now}},
 	}

@@ -65,7 +65,7 @@ func (a *Agent) plan(t *target, s policy.Situation) []view {
 func (a *Agent) planOne(t *target, s policy.Situation, v *view) {
 	d := &v.decision
 	name := s.Owners[d.Change.Resource]
-	if d.Refused != "" || name == "" || d.To == d.From {
+	if d.Refused != "" || name == "" || (d.To == d.From && d.Direction != policy.Operation) {
 		return
 	}
 	plan, err := a.drivers[name].Plan(t.cfg.Target, t.observer.last(name).state, policy.Size{d.Change.Resource: d.To})
@@ -111,7 +111,8 @@ func (a *Agent) record(t *target) {
 	}
 }
 
-// carryOut begins what nothing holds, and lets wait what a person or a maintenance window holds.
+// carryOut begins what nothing holds, and lets wait what a person or a maintenance window holds. A dry
+// run spends what the change would have cost, so that it shows the cooldowns and budgets to come.
 func (a *Agent) carryOut(ctx context.Context, t *target, s policy.Situation, v *view) {
 	d := &v.decision
 	if d.Refused != "" || v.hash == "" || d.ID == "" {
@@ -120,9 +121,9 @@ func (a *Agent) carryOut(ctx context.Context, t *target, s policy.Situation, v *
 	switch {
 	case d.Held == nil:
 		a.begin(ctx, t, s, v)
-	case d.Held.By == policy.HeldByDryRun:
+	case d.Held.By == policy.HeldByDryRun && len(d.Held.Also) == 0:
 		t.shadow = t.shadow.Spend(s.Now, policy.AccountOf(*d), d.ID).Changed(s.Now, d.Change.Resource, d.Direction)
-	case d.Held.By == policy.HeldByApproval || d.Held.By == policy.HeldByWindow:
+	case d.Held.By == policy.HeldByPlan || d.Held.By == policy.HeldByApproval || d.Held.By == policy.HeldByWindow:
 		a.wait(t, s, v)
 	}
 }

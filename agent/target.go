@@ -108,7 +108,7 @@ func (t *target) open() []policy.OpenAction {
 	add := func(a actuators.Action) {
 		all = append(all, policy.OpenAction{
 			ID: a.ID, Resource: a.Resource, Direction: a.Direction, State: a.State,
-			Policy: a.Decision.Policy, Row: a.Decision.Row, From: a.From, To: a.To,
+			Policy: a.Decision.Policy, Row: a.Decision.Row, From: a.From, To: a.To, Deadline: a.Decision.Deadline,
 		})
 	}
 	for _, a := range t.waiting {

@@ -33,6 +33,9 @@ func (a *Agent) goodbye(cause error) {
 // tellDecision says once what was decided.
 func (a *Agent) tellDecision(t *target, v view) {
 	d := v.decision
+	if d.Held != nil && d.Held.By == policy.HeldByDryRun && len(d.Held.Also) > 0 {
+		return // not yet: a cooldown or a budget would hold it
+	}
 	what := fmt.Sprintf("%s of %s: %s", d.Change.Resource, t.cfg.Name, sizes(d))
 	e := policy.Event{
 		Type: policy.EventDecision, Severity: policy.Info, Target: t.cfg.Name, Resource: d.Change.Resource, Decision: d.ID,
@@ -75,7 +78,7 @@ func because(d policy.Decision) string {
 // tellWaiting says what an action waits for, and how a person answers.
 func (a *Agent) tellWaiting(t *target, w actuators.Action) {
 	message := fmt.Sprintf("%s of %s: %s waits: %s", w.Resource, t.cfg.Name, sizes(w.Decision), w.Reason)
-	if w.Decision.Held.By == policy.HeldByApproval {
+	if asksPerson(&w) {
 		message += "; run: engramd approve " + w.ID
 	}
 	a.emit(policy.Event{

@@ -68,12 +68,18 @@ func (a *Agent) sweepWaiting(t *target, s policy.Situation) {
 		switch asked := w.Since(); {
 		case policy.Gone(s.Now, w.LastTrue, cfg.Recheck):
 			a.end(t, w, s.Now, actuators.Cancelled, "its condition is gone: "+w.Decision.Condition+" has not held since "+w.LastTrue.Format(time.RFC3339))
-		case w.Approval == nil && w.Decision.Held != nil && w.Decision.Held.By == policy.HeldByApproval && s.Now.Sub(asked) > cfg.ApprovalTTL:
+		case w.Approval == nil && asksPerson(w) && s.Now.Sub(asked) > cfg.ApprovalTTL:
 			a.end(t, w, s.Now, actuators.Expired, "nobody approved it within "+cfg.ApprovalTTL.String())
 		case w.Approval != nil && !s.Now.Before(w.Approval.Expires):
 			a.end(t, w, s.Now, actuators.Expired, "its turn did not come before the approval expired")
 		}
 	}
+}
+
+// asksPerson reports whether it is a person's yes that a waiting action needs.
+func asksPerson(w *actuators.Action) bool {
+	held := w.Decision.Held
+	return held != nil && (held.By == policy.HeldByApproval || held.By == policy.HeldByPlan)
 }
 
 // holding reports whether the row that a waiting action came from holds at the moment.

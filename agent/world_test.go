@@ -109,9 +109,11 @@ func (w *world) start(file string) {
 	})
 }
 
-// collector observes the targets at every interval, as telemetry does.
+// collector observes the targets at every interval, as telemetry does: a second before the loop's
+// tick, so that a golden trace does not depend on who is first.
 func (w *world) collector(ctx context.Context) error {
 	a := w.agent
+	wait := a.opts.Config.Metrics.Interval - time.Second
 	for {
 		targets, _ := call(ctx, a.inbox, func() ([]*target, error) {
 			var all []*target
@@ -124,7 +126,8 @@ func (w *world) collector(ctx context.Context) error {
 			_, _ = t.observer.observe(ctx)
 		}
 		select {
-		case <-time.After(a.opts.Config.Metrics.Interval):
+		case <-time.After(wait):
+			wait = a.opts.Config.Metrics.Interval
 		case <-ctx.Done():
 			return nil
 		}
