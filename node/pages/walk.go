@@ -1,0 +1,334 @@
+// Package pages reads a bbolt file page by page without trusting a single number in it. bbolt maps its file and
+// follows what it finds: a flipped bit in a branch page can lose records silently or take the process with it. Here
+// every page is read into a buffer and every offset, count and reference is checked before it is used, so damage
+// is an error that names the page, and nothing panics, whatever the bytes are.
+//
+// [Walk] also visits every key and value, in order, so that a restart checks a file and rebuilds what it keeps
+// in memory in one pass.
+package pages
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math"
+)
+
+const (
+	pageHeader   = 16 // id 8, flags 2, count 2, overflow 4
+	branchEntry  = 16 // pos 4, ksize 4, page 8
+	leafEntry    = 16 // flags 4, pos 4, ksize 4, vsize 4
+	bucketHeader = 16 // root page 8, sequence 8
+
+	flagBranch   = 0x01
+	flagLeaf     = 0x02
+	flagFreelist = 0x10
+
+	boltMagic   = 0xED0CDAED
+	boltVersion = 2
+	noFreelist  = math.MaxUint64
+
+	maxDepth = 64 // branches and buckets that may lie in one another
+)
+
+// ErrDamaged is wrapped by every error about what is in the file.
+var ErrDamaged = errors.New("damaged")
+
+// A Damage says where a file is damaged, and how.
+type Damage struct {
+	Page   uint64
+	Reason string
+}
+
+func (d *Damage) Error() string { return fmt.Sprintf("page %d: %s", d.Page, d.Reason) }
+
+// Unwrap makes errors.Is(err, ErrDamaged) true.
+func (d *Damage) Unwrap() error { return ErrDamaged }
+
+func damage(page uint64, format string, args ...any) error {
+	return &Damage{Page: page, Reason: fmt.Sprintf(format, args...)}
+}
+
+// An Info is what the valid meta page says.
+type Info struct {
+	PageSize int
+	Pages    uint64 // in use or free
+	Txid     uint64
+	// OtherMeta is why the other meta page is not valid, or nil. One invalid meta page is what a crash
+	// during a commit leaves; the file is then as it was before that commit.
+	OtherMeta error
+
+	root, freelist uint64
+}
+
+// Walk checks the whole file r of size bytes and calls visit with every key and value that is not a bucket, buckets and keys
+// ascending. bucket is the name of the bucket of the first level that contains the key. The slices are valid only
+// during the call. An error of visit ends the walk and is returned.
+func Walk(r io.ReaderAt, size int64, visit func(bucket, key, value []byte) error) (Info, error) {
+	info, err := readMeta(r, size)
+	if err != nil {
+		return info, err
+	}
+	w := walk{r: r, info: info, visit: visit, seen: newBitmap(info.Pages)}
+	w.seen.set(0)
+	w.seen.set(1)
+	if err := w.page(info.root, 0, 0, nil, nil); err != nil {
+		return info, err
+	}
+	return info, w.freelist()
+}
+
+// readMeta returns the younger of the valid meta pages.
+func readMeta(r io.ReaderAt, size int64) (Info, error) {
+	a, errA := parseMeta(r, 0, 0, size)
+	pageSize := int64(a.PageSize)
+	if errA != nil {
+		pageSize = 4096
+	}
+	b, errB := parseMeta(r, pageSize, 1, size)
+	switch {
+	case errA != nil && errB != nil:
+		return Info{}, errA
+	case errA != nil || errB == nil && b.Txid > a.Txid:
+		b.OtherMeta = errA
+		return b, nil
+	}
+	a.OtherMeta = errB
+	return a, nil
+}
+
+func parseMeta(r io.ReaderAt, off int64, page uint64, size int64) (Info, error) {
+	var b [pageHeader + 64]byte
+	if _, err := r.ReadAt(b[:], off); err != nil && err != io.EOF {
+		return Info{}, err
+	}
+	le, m := binary.LittleEndian, b[pageHeader:]
+	h := fnv.New64a()
+	h.Write(m[:56])
+	switch {
+	case le.Uint32(m) != boltMagic || le.Uint32(m[4:]) != boltVersion:
+		return Info{}, damage(page, "not a meta page")
+	case le.Uint64(m[56:]) != h.Sum64():
+		return Info{}, damage(page, "the checksum of the meta page does not match")
+	}
+	info := Info{
+		PageSize: int(le.Uint32(m[8:])), root: le.Uint64(m[16:]), freelist: le.Uint64(m[32:]),
+		Pages: le.Uint64(m[40:]), Txid: le.Uint64(m[48:]),
+	}
+	if p := info.PageSize; p < 1024 || p > 1<<16 || p&(p-1) != 0 {
+		return Info{}, damage(page, "page size %d", p)
+	}
+	if info.Pages > uint64(size)/uint64(info.PageSize) {
+		return Info{}, damage(page, "%d pages of %d bytes in a file of %d bytes", info.Pages, info.PageSize, size)
+	}
+	return info, nil
+}
+
+type walk struct {
+	r     io.ReaderAt
+	info  Info
+	visit func(bucket, key, value []byte) error
+	seen  bitmap
+	name  []byte
+	bufs  [maxDepth][]byte
+}
+
+// page walks the tree under one page, whose keys must be in [low, high); nil is no bound.
+func (w *walk) page(id uint64, nesting, depth int, low, high []byte) error {
+	if nesting+depth >= maxDepth {
+		return damage(id, "the tree is deeper than %d", maxDepth)
+	}
+	b, err := w.read(id, nesting+depth)
+	if err != nil {
+		return err
+	}
+	switch flags := binary.LittleEndian.Uint16(b[8:]); flags {
+	case flagBranch:
+		return w.branch(id, b, nesting, depth, low, high)
+	case flagLeaf:
+		return w.leaf(id, b, nesting, depth, low, high)
+	default:
+		return damage(id, "flags %#x instead of a branch or a leaf", flags)
+	}
+}
+
+// read returns the bytes of a page with its overflow, and marks its pages as used.
+func (w *walk) read(id uint64, buf int) ([]byte, error) {
+	size := w.info.PageSize
+	if id < 2 || id >= w.info.Pages {
+		return nil, damage(id, "outside the file's %d pages", w.info.Pages)
+	}
+	b := w.bufs[buf]
+	if cap(b) < size {
+		b = make([]byte, size)
+	}
+	b = b[:size]
+	if _, err := w.r.ReadAt(b, int64(id)*int64(size)); err != nil {
+		return nil, fmt.Errorf("read page %d: %w", id, err)
+	}
+	if own := binary.LittleEndian.Uint64(b); own != id {
+		return nil, damage(id, "says that it is page %d", own)
+	}
+	overflow := uint64(binary.LittleEndian.Uint32(b[12:]))
+	if overflow >= w.info.Pages-id {
+		return nil, damage(id, "%d pages of overflow reach beyond the end", overflow)
+	}
+	for p := id; p <= id+overflow; p++ {
+		if !w.seen.set(p) {
+			return nil, damage(p, "used twice")
+		}
+	}
+	if overflow > 0 {
+		whole := make([]byte, int(overflow+1)*size)
+		copy(whole, b)
+		if _, err := w.r.ReadAt(whole[size:], int64(id+1)*int64(size)); err != nil {
+			return nil, fmt.Errorf("read overflow of page %d: %w", id, err)
+		}
+		return whole, nil
+	}
+	w.bufs[buf] = b
+	return b, nil
+}
+
+func (w *walk) branch(id uint64, b []byte, nesting, depth int, low, high []byte) error {
+	count := int(binary.LittleEndian.Uint16(b[10:]))
+	if count == 0 || pageHeader+count*branchEntry > len(b) {
+		return damage(id, "%d entries", count)
+	}
+	type child struct {
+		key  []byte
+		page uint64
+	}
+	children := make([]child, count)
+	for i := range children {
+		at := pageHeader + i*branchEntry
+		e := b[at:]
+		key, ok := slice(b, at, e[0:], binary.LittleEndian.Uint32(e[4:]))
+		if !ok {
+			return damage(id, "key %d reaches beyond the page", i)
+		}
+		if err := inOrder(id, i, key, low, high); err != nil {
+			return err
+		}
+		if i > 0 && bytes.Compare(children[i-1].key, key) >= 0 {
+			return damage(id, "key %d is not above the one before it", i)
+		}
+		children[i] = child{key, binary.LittleEndian.Uint64(e[8:])}
+	}
+	for i, c := range children {
+		upper := high
+		if i+1 < count {
+			upper = children[i+1].key
+		}
+		if err := w.page(c.page, nesting, depth+1, c.key, upper); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) leaf(id uint64, b []byte, nesting, depth int, low, high []byte) error {
+	count := int(binary.LittleEndian.Uint16(b[10:]))
+	if pageHeader+count*leafEntry > len(b) {
+		return damage(id, "%d entries", count)
+	}
+	var before []byte
+	for i := range count {
+		at := pageHeader + i*leafEntry
+		e := b[at:]
+		ksize, vsize := binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
+		both, ok := slice(b, at, e[4:], ksize+vsize)
+		if !ok || ksize+vsize < ksize {
+			return damage(id, "entry %d reaches beyond the page", i)
+		}
+		key, value := both[:ksize:ksize], both[ksize:]
+		if err := inOrder(id, i, key, low, high); err != nil {
+			return err
+		}
+		if i > 0 && bytes.Compare(before, key) >= 0 {
+			return damage(id, "key %d is not above the one before it", i)
+		}
+		before = key
+		if err := w.entry(id, binary.LittleEndian.Uint32(e), key, value, nesting, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry visits one entry of a leaf: a value, or a bucket with pages of its own or within the entry.
+func (w *walk) entry(id uint64, flags uint32, key, value []byte, nesting, depth int) error {
+	switch {
+	case flags == 0 && nesting == 0:
+		return damage(id, "a value outside of any bucket")
+	case flags == 0:
+		return w.visit(w.name, key, value)
+	case flags != 1 || len(value) < bucketHeader:
+		return damage(id, "flags %#x of an entry of %d bytes", flags, len(value))
+	}
+	if nesting == 0 {
+		w.name = bytes.Clone(key)
+	}
+	if root := binary.LittleEndian.Uint64(value); root != 0 {
+		// A level of its own for the buffers: the parent's leaf is still being read.
+		return w.page(root, nesting+depth+1, 0, nil, nil)
+	}
+	inline := value[bucketHeader:]
+	if len(inline) < pageHeader || binary.LittleEndian.Uint16(inline[8:]) != flagLeaf {
+		return damage(id, "an inline bucket without a leaf")
+	}
+	return w.leaf(id, inline, nesting+depth+1, 0, nil, nil)
+}
+
+// slice returns n bytes of b at the position that pos tells, relative to at.
+func slice(b []byte, at int, pos []byte, n uint32) ([]byte, bool) {
+	from := uint64(at) + uint64(binary.LittleEndian.Uint32(pos))
+	to := from + uint64(n)
+	if to > uint64(len(b)) {
+		return nil, false
+	}
+	return b[from:to:to], true
+}
+
+func inOrder(id uint64, i int, key, low, high []byte) error {
+	if low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0 {
+		return damage(id, "key %d is outside of what the page above says", i)
+	}
+	return nil
+}
+
+// freelist checks that every page is either in the tree or free.
+func (w *walk) freelist() error {
+	if w.info.freelist == noFreelist {
+		return nil
+	}
+	id := w.info.freelist
+	b, err := w.read(id, 0)
+	if err != nil {
+		return err
+	}
+	le := binary.LittleEndian
+	if le.Uint16(b[8:]) != flagFreelist {
+		return damage(id, "is not the list of free pages")
+	}
+	count, at := uint64(le.Uint16(b[10:])), pageHeader
+	if count == 0xFFFF {
+		count, at = le.Uint64(b[pageHeader:]), pageHeader+8
+	}
+	if count > uint64(len(b)-at)/8 {
+		return damage(id, "%d free pages in a list of %d bytes", count, len(b))
+	}
+	for i := range int(count) {
+		free := le.Uint64(b[at+8*i:])
+		if free < 2 || free >= w.info.Pages || !w.seen.set(free) {
+			return damage(free, "is on the list of free pages and not free")
+		}
+	}
+	if lost, ok := w.seen.firstClear(w.info.Pages); ok {
+		return damage(lost, "is neither used nor free")
+	}
+	return nil
+}
