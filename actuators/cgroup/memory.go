@@ -29,7 +29,8 @@ func (r *reader) memoryV2(d dir, m *Memory) {
 	m.SwapLimit = r.quantity(d, "memory.swap.max")
 
 	stat := r.keyed(d, "memory.stat")
-	m.Anon, m.File, m.InactiveFile = get(stat, "anon"), get(stat, "file"), get(stat, "inactive_file")
+	m.Anon, m.File = get(stat, "anon"), get(stat, "file")
+	m.ActiveFile, m.InactiveFile = get(stat, "active_file"), get(stat, "inactive_file")
 	m.Kernel = get(stat, "kernel")
 	if m.Kernel == nil { // before Linux 5.18
 		m.Kernel = sum(stat, "kernel_stack", "slab", "percpu", "pagetables")
@@ -53,7 +54,8 @@ func (r *reader) memoryV1(d dir, m *Memory) {
 	m.SwapLimit = swapAlone(m.Limit, r.quantity(d, "memory.memsw.limit_in_bytes"))
 
 	stat := r.keyed(d, "memory.stat")
-	m.Anon, m.File, m.InactiveFile = get(stat, "total_rss"), get(stat, "total_cache"), get(stat, "total_inactive_file")
+	m.Anon, m.File = get(stat, "total_rss"), get(stat, "total_cache")
+	m.ActiveFile, m.InactiveFile = get(stat, "total_active_file"), get(stat, "total_inactive_file")
 	m.Swap = get(stat, "total_swap")
 	m.Refaults = sum(stat, "total_workingset_refault_anon", "total_workingset_refault_file")
 	if m.Refaults == nil {
@@ -78,4 +80,20 @@ func swapAlone(memory, both policy.Quantity) policy.Quantity {
 		return policy.Unlimited()
 	}
 	return policy.Amount(max(0, b-n))
+}
+
+// Unreclaimable is what of Usage the kernel cannot take back without swapping: all but the pages of
+// files on disk. It is nil if Usage is; where the pages are not told, it is Usage.
+func (m Memory) Unreclaimable() *int64 {
+	if m.Usage == nil {
+		return nil
+	}
+	hard := *m.Usage
+	for _, pages := range []*int64{m.ActiveFile, m.InactiveFile} {
+		if pages != nil {
+			hard -= *pages
+		}
+	}
+	hard = max(0, hard)
+	return &hard
 }

@@ -72,7 +72,7 @@ func TestRead(t *testing.T) {
 			},
 			Memory: cgroup.Memory{
 				Usage: new(int64(300000000)), WorkingSet: new(int64(240000000)), Anon: new(int64(200000000)),
-				File: new(int64(90000000)), Kernel: new(int64(10000000)), InactiveFile: new(int64(60000000)), Swap: new(int64(0)),
+				File: new(int64(90000000)), Kernel: new(int64(10000000)), ActiveFile: new(int64(30000000)), InactiveFile: new(int64(60000000)), Swap: new(int64(0)),
 				Limit: policy.Amount(536870912), ParentLimit: policy.Unlimited(), EffectiveLimit: policy.Amount(536870912),
 				High: policy.Unlimited(), Low: policy.Amount(0), SwapLimit: policy.Amount(536870912),
 				OOMKills: new(int64(1)), LimitHits: new(int64(20)), Refaults: new(int64(12)),
@@ -134,6 +134,21 @@ func TestRead(t *testing.T) {
 				t.Errorf("stats differ (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestUnreclaimable(t *testing.T) {
+	m := cgroup.Memory{}
+	if got := m.Unreclaimable(); got != nil {
+		t.Errorf("nothing known: %d", *got)
+	}
+	m.Usage = new(int64(100))
+	if got := m.Unreclaimable(); *got != 100 {
+		t.Errorf("pages not known: %d, want all of 100", *got)
+	}
+	m.ActiveFile, m.InactiveFile, m.File = new(int64(10)), new(int64(20)), new(int64(60)) // 30 of tmpfs
+	if got := m.Unreclaimable(); *got != 70 {
+		t.Errorf("got %d, want 70", *got)
 	}
 }
 

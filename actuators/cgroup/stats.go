@@ -37,8 +37,10 @@ type Memory struct {
 	// inactive file pages, which the kernel can take back at once.
 	Usage, WorkingSet  *int64
 	Anon, File, Kernel *int64
-	InactiveFile       *int64
-	Swap               *int64
+	// ActiveFile and InactiveFile are the pages of files on disk, which can be read again; File counts
+	// shared memory and tmpfs too, which cannot.
+	ActiveFile, InactiveFile *int64
+	Swap                     *int64
 	// Limit is the group's own, ParentLimit the smallest of those above it as far as they can be seen,
 	// and EffectiveLimit the smaller of both.
 	Limit, ParentLimit, EffectiveLimit policy.Quantity

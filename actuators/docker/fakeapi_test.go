@@ -28,6 +28,9 @@ type fakeAPI struct {
 	changes    []string // the calls that change something, with their bodies
 	// reserved is a name that a creation still under way holds: nobody can have it, and nothing shows.
 	reserved string
+	v2       bool
+	// use tells the usage and the pages of files under a limit, as the kernel would.
+	use func(limit int64) (usage, pages int64)
 	// fault is asked before each call, by its number from 1; nil is none.
 	fault func(n int, r *http.Request) fault
 	hung  chan struct{} // closed when the test ends
@@ -223,7 +226,7 @@ func (f *fakeAPI) answer(r *http.Request, path string) (int, any) {
 	case path == "/_ping":
 		return 200, nil
 	case path == "/info":
-		return 200, map[string]any{"ID": "DAEMON", "NCPU": 8, "MemTotal": 16 << 30, "CgroupVersion": "1", "SwapLimit": true, "ServerVersion": "20.10"}
+		return 200, map[string]any{"ID": "DAEMON", "NCPU": 8, "MemTotal": 16 << 30, "CgroupVersion": map[bool]string{true: "2", false: "1"}[f.v2], "SwapLimit": true, "ServerVersion": "20.10"}
 	case path == "/containers/json":
 		return 200, f.list(r)
 	case path == "/containers/create":
@@ -263,7 +266,13 @@ func (f *fakeAPI) answer(r *http.Request, path string) (int, any) {
 		c.Name = name
 		return 204, nil
 	case "stats":
-		return 200, map[string]any{"memory_stats": map[string]any{"usage": 50 << 20, "stats": map[string]any{"cache": 10 << 20}}}
+		usage, pages := int64(50<<20), int64(10<<20)
+		if f.use != nil {
+			var limit int64
+			_ = json.Unmarshal(c.HostConfig["Memory"], &limit)
+			usage, pages = f.use(limit)
+		}
+		return 200, map[string]any{"memory_stats": map[string]any{"usage": usage, "stats": map[string]any{"inactive_file": pages}}}
 	}
 	return 404, "page not found"
 }

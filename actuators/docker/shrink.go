@@ -18,8 +18,11 @@ const shrinkSteps = 6
 // memoryUse is what a container holds. What cannot be told is as much as it could be.
 type memoryUse struct {
 	usage int64 // everything that is charged
-	hard  int64 // what the kernel cannot take back: usage less page cache
+	hard  int64 // what the kernel cannot take back: usage less the pages of files
 }
+
+// fits reports whether what cannot be given up has a tenth to spare below the new limit.
+func (u memoryUse) fits(to memorySetting) bool { return u.hard+u.hard/10 < to.Memory }
 
 // shrink prepares c for a memory limit below its present one. Docker does not look: cgroup v1 answers
 // EBUSY, and v2 kills for want of memory. So what cannot be given up must fit first; then the page
@@ -33,7 +36,7 @@ func (d *Driver) shrink(ctx context.Context, dm *daemon, c container, to memoryS
 	if err != nil {
 		return err
 	}
-	if use.hard >= to.Memory {
+	if !use.fits(to) {
 		return tooSmall(c, use.hard, to)
 	}
 	if use.usage < to.Memory || !info.CgroupV2 {
@@ -49,12 +52,16 @@ func (d *Driver) shrink(ctx context.Context, dm *daemon, c container, to memoryS
 		if use, err = d.memoryUse(ctx, dm, c); err != nil || use.usage < to.Memory {
 			break
 		}
-		limit = max(to.Memory, to.Memory+(limit-to.Memory)/2, use.hard+use.hard/10)
+		next := max(to.Memory, to.Memory+(limit-to.Memory)/2, use.hard+use.hard/10)
+		if next >= limit {
+			break // what is in use has grown
+		}
+		limit = next
 		if err = dm.update(ctx, c.ID, nil, to.at(limit)); err != nil || limit == to.Memory {
 			break
 		}
 	}
-	if err == nil && use.hard >= to.Memory {
+	if err == nil && !use.fits(to) {
 		err = tooSmall(c, use.hard, to)
 	}
 	if err != nil && before.Memory > 0 {
@@ -77,7 +84,7 @@ func (m memorySetting) at(limit int64) *memorySetting {
 
 func tooSmall(c container, use int64, to memorySetting) error {
 	bytes := policy.Memory.Format
-	return fmt.Errorf("%w: %s uses %s of memory that cannot be reclaimed, so it does not fit into %s: free some first, or let it restart (apply: {memory: restart})",
+	return fmt.Errorf("%w: %s uses %s of memory that cannot be reclaimed, and with a tenth to spare that does not fit into %s: free some first, or let it restart (apply: {memory: restart})",
 		actuators.ErrRefused, c.name(), bytes(policy.Amount(use)), bytes(policy.Amount(to.Memory)))
 }
 
@@ -95,11 +102,7 @@ func (d *Driver) reclaim(c container, n int64) {
 // memoryUse reads the cgroup where it is local, else asks the daemon.
 func (d *Driver) memoryUse(ctx context.Context, dm *daemon, c container) (memoryUse, error) {
 	if _, s, ok := d.local(c); ok && s.Memory.Usage != nil {
-		use := memoryUse{usage: *s.Memory.Usage, hard: *s.Memory.Usage}
-		if s.Memory.File != nil {
-			use.hard = max(0, use.usage-*s.Memory.File)
-		}
-		return use, nil
+		return memoryUse{usage: *s.Memory.Usage, hard: *s.Memory.Unreclaimable()}, nil
 	}
 	var use memoryUse
 	err := dm.call(ctx, "read the memory use of "+short(c.ID), readTimeout, func(ctx context.Context) error {
@@ -128,12 +131,11 @@ func decodeUse(r io.Reader) (memoryUse, error) {
 	if doc.Memory.Usage == nil || *doc.Memory.Usage < 0 {
 		return memoryUse{}, fmt.Errorf("the daemon does not tell the memory use, so a lower limit might kill the process")
 	}
-	use := memoryUse{usage: *doc.Memory.Usage, hard: *doc.Memory.Usage}
-	for _, key := range []string{"total_cache", "file", "cache"} {
-		if cache, ok := doc.Memory.Stats[key]; ok && cache >= 0 {
-			use.hard = max(0, use.usage-cache)
-			break
-		}
+	stats := doc.Memory.Stats
+	pages := stats["active_file"] + stats["inactive_file"]
+	if _, v1 := stats["total_inactive_file"]; v1 { // there the plain names leave the children out
+		pages = stats["total_active_file"] + stats["total_inactive_file"]
 	}
-	return use, nil
+	usage := *doc.Memory.Usage
+	return memoryUse{usage, min(usage, max(0, usage-pages))}, nil
 }

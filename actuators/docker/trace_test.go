@@ -176,6 +176,38 @@ func TestSomebodyElse(t *testing.T) {
 			t.Errorf("somebody else's container was touched:\n%s", diff)
 		}
 	})
+	t.Run("removes the old container", func(t *testing.T) {
+		f, target, p := restart.planOn(t)
+		driver := newDriver(t)
+		if _, err := carry(t.Context(), driver, target, p); err != nil {
+			t.Fatal(err)
+		}
+		delete(f.containers, f.find("engram.engramd-c0ffee01c0ff").ID)
+		before := f.snapshot()
+		if err := back(t.Context(), driver, target, p.Steps); !strings.Contains(fmt.Sprint(err), "no way back") {
+			t.Errorf("got %v, want a refusal", err)
+		}
+		if diff := cmp.Diff(before, f.snapshot()); diff != "" {
+			t.Errorf("the new container was touched:\n%s", diff)
+		}
+	})
+	t.Run("finishes what was taken back", func(t *testing.T) {
+		f, target, p := restart.planOn(t)
+		driver := newDriver(t)
+		before := f.snapshot()
+		if _, err := carry(t.Context(), driver, target, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := back(t.Context(), driver, target, p.Steps); err != nil {
+			t.Fatal(err)
+		}
+		if err := driver.Finish(t.Context(), target, p.Steps); err != nil {
+			t.Errorf("finish: %v", err)
+		}
+		if diff := cmp.Diff(before, f.snapshot()); diff != "" {
+			t.Errorf("the container was touched:\n%s", diff)
+		}
+	})
 	t.Run("recreates the container before a live update", func(t *testing.T) {
 		f, target, p := changes[0].planOn(t)
 		f.mu.Lock()
