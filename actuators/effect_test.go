@@ -73,6 +73,18 @@ func TestCPUEffect(t *testing.T) {
 			before: cpuUse(1, 1, 0.08, 0.09), after: cpuUse(1.02, 0, 0, 0), want: wantNotShown,
 		},
 		{
+			name: "at its limit, and a little time comes back: use would have risen", first: 1000, to: 1500,
+			before: cpuUse(1, 1, 0.15, 0.2), after: cpuUse(1, 0, 0, 0), want: wantNotShown,
+		},
+		{
+			name: "stall falls with the neighbours, at the limit, and throttled time is not measured", first: 1000, to: 1500,
+			before: cpuUse(1, 0.9, no, 0.4), after: cpuUse(1, 0, no, 0.05), want: wantNotShown,
+		},
+		{
+			name: "stall falls with the neighbours: throttling is measured, and there was none", first: 1000, to: 2000,
+			before: cpuUse(0.8, 0, 0, 0.4), after: cpuUse(0.8, 0, 0, 0.1), want: wantNotShown,
+		},
+		{
 			name: "one thread at half a core", first: 500, to: 1000,
 			before: cpuUse(0.5, 1, 0.5, 0.5), after: cpuUse(0.97, 0.9, 0.02, 0.03), want: wantShown, needed: true,
 		},

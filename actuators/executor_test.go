@@ -224,3 +224,60 @@ func TestRecoverLeavesOthersAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestConfiguredIsCompared lets the platform show the new size in effect without having written it
+// down: it would be lost at the next restart.
+func TestConfiguredIsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.platform.Fail(fake.Fault{Op: "do", Lie: true, Then: func() { h.platform.Drift("web", policy.CPU, policy.Amount(2000)) }})
+		h.start(h.action("a1", "web", policy.CPU, 1000, 2000), nil)
+		time.Sleep(5 * time.Minute)
+		h.executor.Close(errors.New("done"))
+		if n := h.platform.Calls("do"); n != 2 {
+			t.Errorf("%d calls of Do, want 2: applied again", n)
+		}
+		if diff := cmp.Diff([]string{"a1 waiting", "a1 applying", "a1 verifying", "a1 validating", "a1 committed"}, h.states); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestIdleWantsAFreshSample has a querier whose newest sample is older than maintenance.
+func TestIdleWantsAFreshSample(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.platform.Add("old", fake.Service{Sizes: policy.Size{policy.Storage: policy.Amount(1)}, Restart: []policy.Resource{policy.Storage}})
+		began := time.Now()
+		x := actuators.NewExecutor(actuators.Config{
+			Drivers: map[string]actuators.Driver{fake.Name: h.platform}, Journal: h.journal, Events: &fake.Trace{},
+			Transport: h.platform.Transport(), Querier: stale{began},
+		})
+		a := h.action("a1", "old", policy.Storage, 1, 2)
+		a.Procedure.Drain = fake.Drain("old", 40*time.Second)
+		if err := x.Start(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(39 * time.Second)
+		if got := x.Active()[0].State; got != actuators.Draining {
+			t.Errorf("%s, want draining until the settle time is over", got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := x.Active()[0].State; got == actuators.Draining {
+			t.Error("still draining after the settle time")
+		}
+		x.Close(errors.New("done"))
+		h.executor.Close(errors.New("done"))
+	})
+}
+
+// stale answers zero, sampled once.
+type stale struct{ at time.Time }
+
+func (s stale) Read(_ context.Context, expr string, _ time.Time) policy.Reading {
+	return policy.Reading{Expr: expr, Known: true, At: s.at}
+}
+
+func (s stale) Mean(_ context.Context, expr string, _, _ time.Time) policy.Reading {
+	return policy.Reading{Expr: expr, Known: true, At: s.at}
+}

@@ -249,6 +249,17 @@ func (d *Driver) Remove(name string) {
 	}
 }
 
+// Recreate replaces a service's container by a new one of the same size, as compose does.
+func (d *Driver) Recreate(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if sv, c := d.find(name); c != nil {
+		sv.containers = slices.DeleteFunc(sv.containers, func(o *container) bool { return o == c })
+		d.create(sv, name, c.configured).running = true
+		sv.remember(name)
+	}
+}
+
 // Sizes returns what holds for a service now.
 func (d *Driver) Sizes(name string) policy.Size {
 	d.mu.Lock()
