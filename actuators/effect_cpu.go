@@ -90,22 +90,22 @@ func throttleEffect(f *findings, b, a Usage, full bool) {
 	}
 	switch {
 	case b.ThrottledTime != nil && a.ThrottledTime != nil:
-		share(f, "throttled", *b.ThrottledTime, *a.ThrottledTime, enough)
+		share(f, "throttled", "time", *b.ThrottledTime, *a.ThrottledTime, enough)
 	case b.ThrottledRatio != nil && a.ThrottledRatio != nil && !full:
-		share(f, "throttled in", *b.ThrottledRatio, *a.ThrottledRatio, throttledFew)
+		share(f, "throttled in", "periods", *b.ThrottledRatio, *a.ThrottledRatio, throttledFew)
 	case b.CPUStall != nil && a.CPUStall != nil && b.ThrottledRatio == nil:
 		// Where throttling is measured, stall adds only the neighbours' noise.
-		share(f, "waiting for CPU", *b.CPUStall, *a.CPUStall, enough)
+		share(f, "waiting for CPU", "time", *b.CPUStall, *a.CPUStall, enough)
 	}
 }
 
 // share judges a fall by half, if what fell was enough to matter.
-func share(f *findings, what string, before, after, enough float64) {
+func share(f *findings, what, of string, before, after, enough float64) {
 	switch {
 	case before < enough:
-		f.miss("%s %s of the time before: too little to judge by", what, percent(before))
+		f.miss("%s %s of the %s before: too little to judge by", what, percent(before), of)
 	default:
-		f.add(after <= halved*before && before-after >= enough, "%s %s of the time (was %s)", what, percent(after), percent(before))
+		f.add(after <= halved*before && before-after >= enough, "%s %s of the %s (was %s)", what, percent(after), of, percent(before))
 	}
 }
 
