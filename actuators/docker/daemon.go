@@ -44,6 +44,7 @@ type daemon struct {
 // daemonInfo is what does not change while a daemon runs.
 type daemonInfo struct {
 	ID         string
+	Root       string // directory of the daemon's data
 	CPUs       int
 	Memory     int64
 	CgroupV2   bool
@@ -207,7 +208,7 @@ func (d *daemon) about(ctx context.Context) (daemonInfo, error) {
 			return err
 		}
 		info = daemonInfo{
-			ID: got.Info.ID, CPUs: got.Info.NCPU, Memory: got.Info.MemTotal, CgroupV2: got.Info.CgroupVersion == "2",
+			ID: got.Info.ID, Root: got.Info.DockerRootDir, CPUs: got.Info.NCPU, Memory: got.Info.MemTotal, CgroupV2: got.Info.CgroupVersion == "2",
 			SwapLimits: got.Info.SwapLimit, Version: got.Info.ServerVersion,
 		}
 		return nil

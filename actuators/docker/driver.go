@@ -53,7 +53,8 @@ func (d *Driver) Close() error {
 // Resources lists what the driver can change.
 func (d *Driver) Resources() []policy.Resource { return []policy.Resource{policy.CPU, policy.Memory} }
 
-// Key names the container across agents: by the daemon's id and the container's name.
+// Key names the container across agents: by the daemon's id and root directory, and the container's name. The id alone
+// is not enough: until Docker 24 all daemons of a host shared the one in /etc/docker/key.json.
 func (d *Driver) Key(ctx context.Context, t policy.Target) (string, error) {
 	spec, dm, err := d.reach(t)
 	if err != nil {
@@ -66,7 +67,7 @@ func (d *Driver) Key(ctx context.Context, t policy.Target) (string, error) {
 	if info.ID == "" { // daemons that only speak Docker's API may have none
 		return "docker/" + dm.host + "/" + spec.Container, nil
 	}
-	return "docker/" + info.ID + "/" + spec.Container, nil
+	return "docker/" + info.ID + info.Root + "/" + spec.Container, nil
 }
 
 // reach returns t's section and the connection to its daemon.

@@ -225,3 +225,18 @@ func (b bench) eventuallyHealthy(t *testing.T, target policy.Target) {
 	t.Helper()
 	testenv.Eventually(t, 20*time.Second, "the container is healthy", func() bool { return b.observe(t, target).Healthy == "healthy" })
 }
+
+// TestE2EKeys has two daemons on one host, which share an id until Docker 24: their containers of one name are two.
+func TestE2EKeys(t *testing.T) {
+	one, other := newBench(t), newBench(t)
+	key := func(b bench) string {
+		key, err := b.driver.Key(t.Context(), b.target("engram"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	if key(one) == key(other) {
+		t.Errorf("two daemons have one key: %s", key(one))
+	}
+}
