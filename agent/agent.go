@@ -90,6 +90,12 @@ type teller interface {
 	Reload(cfg events.Config) error
 }
 
+// An emitFunc is an event sink made of a function.
+type emitFunc func(policy.Event)
+
+// Emit implements [actuators.EventSink].
+func (f emitFunc) Emit(e policy.Event) { f(e) }
+
 // A part is something that runs as long as the agent does.
 type part struct {
 	name string
@@ -130,7 +136,7 @@ func newAgent(o Options) (a *Agent, err error) {
 // assemble puts together what was opened, and restores what the journal knows.
 func (a *Agent) assemble() error {
 	a.executor = actuators.NewExecutor(actuators.Config{
-		Drivers: a.drivers, Journal: a, Querier: a.senses, Meter: a.senses, Events: a.sink, Log: a.opts.Log,
+		Drivers: a.drivers, Journal: a, Querier: a.senses, Meter: a.senses, Events: emitFunc(a.emit), Log: a.opts.Log,
 		Updated:  a.inbox.updated,
 		Owned:    a.owned,
 		Diagnose: a.diagnose, Transport: a.transport,

@@ -112,7 +112,9 @@ func (a *Agent) rollBackOnAlerts(ctx context.Context, t *target, now time.Time) 
 func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time.Time) {
 	if len(t.running) > 0 {
 		for id := range t.running {
-			a.logError("roll back for an alert", a.rollBack(ctx, id, reason))
+			limited, cancel := context.WithTimeout(ctx, orderTimeout)
+			a.logError("roll back for an alert", a.executor.RollbackUnneeded(limited, id, reason))
+			cancel()
 		}
 		return
 	}
@@ -124,7 +126,7 @@ func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time
 	}
 }
 
-// rollBack asks the executor to take an action back.
+// rollBack has the executor take an action back, as a person wants it.
 func (a *Agent) rollBack(ctx context.Context, id, reason string) error {
 	limited, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()

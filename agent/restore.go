@@ -82,15 +82,17 @@ func (a *Agent) restoreActions() error {
 
 func (a *Agent) restoreAction(t *target, one actuators.Action) {
 	a.metrics.Restored(one)
-	if n := len(one.Times); n > 0 && slices.ContainsFunc(one.Times, func(x actuators.Transition) bool { return changed(x.State) }) {
-		t.freshAt[one.Resource] = one.Times[n-1].At.Add(one.Procedure.Validation.Settle)
+	for _, x := range one.Times {
+		if changed(x.State) {
+			t.freshAt[one.Resource] = x.At.Add(one.Procedure.Validation.Settle)
+		}
 	}
 	switch {
 	case actuators.NeedsRecovery(one):
 		t.running[one.ID] = one
 	case one.State == actuators.Waiting || one.State == actuators.Proposed:
 		t.waiting[one.Resource] = &one
-	case stays(one.State):
+	case stays(one.State) && touched(one):
 		t.committed[one.Resource] = one
 	}
 	if one.RetryAfter.After(time.Now()) {

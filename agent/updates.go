@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -28,8 +29,11 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 	if known && was.State == one.State {
 		return
 	}
-	if changed(one.State) {
+	switch {
+	case changed(one.State):
 		a.noteChange(t, one, now)
+	case actuators.Final(one.State) && !touched(one):
+		a.coolDown(t, one, now) // or it would be tried again at every tick
 	}
 	a.closeDecision(one)
 	a.metrics.Action(one)
@@ -44,8 +48,10 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 		}
 	case actuators.Failed:
 		a.freezeAfter(t, one, now)
-	case actuators.Committed, actuators.Insufficient, actuators.Kept, actuators.Inconclusive:
-		t.committed[one.Resource] = one
+	default:
+		if stays(one.State) && touched(one) {
+			t.committed[one.Resource] = one
+		}
 	}
 	if one.RetryAfter.After(now) {
 		t.tried = append(t.tried, attemptOf(one))
@@ -66,9 +72,18 @@ func changed(s actuators.ActionState) bool {
 	return s == actuators.Validating || s == actuators.RolledBack || s == actuators.Failed
 }
 
+// touched reports whether an action got so far as to change the target.
+func touched(one actuators.Action) bool {
+	return slices.ContainsFunc(one.Times, func(x actuators.Transition) bool { return changed(x.State) })
+}
+
 // noteChange begins the cooldowns, and the time before which samples are no evidence.
 func (a *Agent) noteChange(t *target, one actuators.Action, now time.Time) {
 	t.freshAt[one.Resource] = now.Add(one.Procedure.Validation.Settle)
+	a.coolDown(t, one, now)
+}
+
+func (a *Agent) coolDown(t *target, one actuators.Action, now time.Time) {
 	t.ledger = t.ledger.Changed(now, one.Resource, one.Direction)
 	a.logError("keep a ledger", a.putLedger(t.cfg.Name, t.ledger))
 }
