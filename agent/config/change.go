@@ -49,7 +49,7 @@ func resourceNames() []string {
 }
 
 func (c *changesSection) fromYAML(d *decoder, n ast.Node, path string) {
-	for _, e := range d.entries(n, "a mapping of resources") {
+	for _, e := range d.entries(n, path, "a mapping of resources") {
 		name, at := keyText(e), d.child(path, e)
 		switch {
 		case !slices.Contains(resourceNames(), name):
@@ -70,7 +70,7 @@ func (c *changesSection) group(d *decoder, n ast.Node, name, path string) {
 	}
 	known := slices.Concat(parts, can)
 	whole := false
-	for _, e := range d.entries(n, "a mapping of "+strings.Join(known, ", ")) {
+	for _, e := range d.entries(n, path, "a mapping of "+strings.Join(known, ", ")) {
 		key := keyText(e)
 		at := d.child(path, e)
 		resource := policy.Resource(name + "." + key)
@@ -96,7 +96,7 @@ func (c *changesSection) group(d *decoder, n ast.Node, name, path string) {
 // volume reads by, to and cap of storage, which stand beside its operations.
 func (c *changesSection) volume(d *decoder, n ast.Node, path string) {
 	one := oneChange{Resource: policy.Storage, path: path}
-	for _, e := range d.entries(n, "a mapping") {
+	for _, e := range d.entries(n, path, "a mapping") {
 		at := d.child(path, e)
 		switch keyText(e) {
 		case "by":
@@ -180,6 +180,7 @@ func (d *decoder) changes(section changesSection) []policy.Change {
 		}
 		if err != nil {
 			text := strings.TrimPrefix(err.Error(), string(one.Resource)+": ")
+			text = strings.Replace(text, ": "+string(one.Resource)+": ", ": ", 1)
 			at := one.path
 			for _, key := range []string{"by", "to", "cap"} {
 				if strings.HasPrefix(text, key+": ") && d.written(at+"."+key) {

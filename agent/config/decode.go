@@ -95,7 +95,7 @@ func (d *decoder) enter(n ast.Node, path string) (ast.Node, bool) {
 	}
 	if path != "" {
 		if _, known := d.values[path]; !known {
-			d.values[path] = n.GetToken()
+			d.values[path] = start(n)
 		}
 	}
 	switch w := n.(type) {
@@ -145,10 +145,10 @@ func (d *decoder) foreign(n ast.Node, v reflect.Value, path string) bool {
 }
 
 // entries lists the entries of a mapping in order, and complains of what is none or is there twice.
-func (d *decoder) entries(n ast.Node, want string) []*ast.MappingValueNode {
+func (d *decoder) entries(n ast.Node, path, want string) []*ast.MappingValueNode {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.fault(d.place(n), "want "+want+", not "+kindOf(n), "")
+		d.fault(d.place(n), strings.TrimPrefix(path+": want "+want+", not "+kindOf(n), ": "), "")
 		return nil
 	}
 	var entries []*ast.MappingValueNode
@@ -190,7 +190,7 @@ func join(path, key string) string {
 // structure fills a struct.
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	fields := fieldsOf(v.Type())
-	for _, e := range d.entries(n, "a mapping of "+strings.Join(names(fields), ", ")) {
+	for _, e := range d.entries(n, path, "a mapping of "+strings.Join(names(fields), ", ")) {
 		key := keyText(e)
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key })
 		if i < 0 {
@@ -218,10 +218,13 @@ func oneOf(got string, known []string) string {
 	if near := rules.Nearest(got, known); near != "" && near != got {
 		return "did you mean " + near + "?"
 	}
-	if len(known) == 0 {
+	switch len(known) {
+	case 0:
 		return ""
+	case 1:
+		return "there is only " + known[0]
 	}
-	return "there is " + strings.Join(known, ", ")
+	return "one of " + strings.Join(known, ", ")
 }
 
 func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
@@ -241,7 +244,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeMap(v.Type()))
-	for _, e := range d.entries(n, "a mapping") {
+	for _, e := range d.entries(n, path, "a mapping") {
 		p := reflect.New(v.Type().Elem())
 		prepare(p)
 		d.decode(e.Value, p.Elem(), d.child(path, e))

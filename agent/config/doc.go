@@ -4,5 +4,5 @@
 // [Load] and [Parse] are all or nothing: they return a complete [Config] or a [Faults]. A Config is
 // never changed after that and may be shared between goroutines; a reload makes a new one. It holds
 // paths of secrets and never their contents. Loading reads agent.yaml, the rule files that it names
-// and nothing else; it opens no driver and asks no daemon.
+// and nothing else. It asks drivers what they could change, and no daemon anything.
 package config

@@ -16,19 +16,10 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-func readExample(t *testing.T) []byte {
-	t.Helper()
-	data, err := os.ReadFile("testdata/agent.example.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // The example is the experience to reach: everything in it can be said, and what this build does not
 // have yet is told in its place.
 func TestExample(t *testing.T) {
-	_, err := config.Parse("agent.yaml", readExample(t), registry())
+	_, err := config.Parse("agent.yaml", readFile(t, "testdata/agent.example.yaml"), registry())
 	faults, ok := errors.AsType[config.Faults](err)
 	if !ok {
 		t.Fatalf("got %v", err)
@@ -68,7 +59,7 @@ func without(text string, names ...string) string {
 }
 
 func TestExampleWithoutLaterStages(t *testing.T) {
-	text := without(string(readExample(t)), "worker", "api", "api-size", "business-hours")
+	text := without(string(readFile(t, "testdata/agent.example.yaml")), "worker", "api", "api-size", "business-hours")
 	c, err := config.Parse("/etc/engramd/agent.yaml", []byte(text), registry())
 	if err != nil {
 		t.Fatal(err)

@@ -80,15 +80,23 @@ type source struct {
 	lines    []string
 	faults   []Fault
 	warnings []Warning
+	// undecoded are the places of faults that were found while decoding.
+	decoding  bool
+	undecoded map[Position]bool
 }
 
 func newSource(name string, data []byte) *source {
-	return &source{name: name, data: data, lines: strings.Split(string(data), "\n")}
+	return &source{name: name, data: data, lines: strings.Split(string(data), "\n"), undecoded: map[Position]bool{}}
 }
 
-// fault notes what is wrong at a place.
+// fault notes what is wrong at a place. Where something could not be decoded, what follows from it is
+// no news.
 func (s *source) fault(at Position, text, hint string) {
 	at.File = cmp.Or(at.File, s.name)
+	if !s.decoding && s.undecoded[at] || len(s.faults) > 20*maxFaults {
+		return
+	}
+	s.undecoded[at] = s.decoding
 	f := Fault{Position: at, Text: text, Hint: hint}
 	if at.File == s.name {
 		f.Source = s.line(at.Line)
@@ -116,13 +124,21 @@ func (s *source) line(n int) string {
 	return text
 }
 
+// sortedWarnings returns the warnings in the order of the file.
+func (s *source) sortedWarnings() []Warning {
+	slices.SortStableFunc(s.warnings, func(a, b Warning) int {
+		return cmp.Or(compareFiles(a.File, b.File, s.name), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.Compact(s.warnings)
+}
+
 // err returns the faults in the order of the file, nil if there are none.
 func (s *source) err() error {
 	if len(s.faults) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(s.faults, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(fileRank(a, s), fileRank(b, s)), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(compareFiles(a.File, b.File, s.name), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	all := slices.CompactFunc(s.faults, func(a, b Fault) bool { return a == b })
 	if more := len(all) - maxFaults; more > 0 {
@@ -131,10 +147,13 @@ func (s *source) err() error {
 	return Faults(all)
 }
 
-// fileRank puts the faults of the file itself before those of files that it names.
-func fileRank(f Fault, s *source) int {
-	if f.File == s.name {
-		return 0
+// compareFiles puts what is of the file itself before what is of files that it names.
+func compareFiles(a, b, self string) int {
+	rank := func(file string) int {
+		if file == self {
+			return 0
+		}
+		return 1
 	}
-	return 1
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }

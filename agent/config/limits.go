@@ -74,11 +74,11 @@ func partsOf(name string) []string {
 }
 
 func (l *limitsSection) fromYAML(d *decoder, n ast.Node, path string) {
-	for _, e := range d.entries(n, "a mapping of resources") {
+	for _, e := range d.entries(n, path, "a mapping of resources") {
 		at := d.child(path, e)
 		switch parts := partsOf(keyText(e)); {
 		case parts != nil:
-			for _, inner := range d.entries(e.Value, "a mapping of "+strings.Join(parts, ", ")) {
+			for _, inner := range d.entries(e.Value, at, "a mapping of "+strings.Join(parts, ", ")) {
 				if !slices.Contains(parts, keyText(inner)) {
 					d.unknownKey(inner, parts)
 					continue

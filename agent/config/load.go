@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -54,7 +55,7 @@ func Parse(name string, data []byte, reg actuators.Registry) (*Config, error) {
 	d := decodeDocument(newSource(name, data), doc, reg)
 	r := &resolver{
 		decoder: d, doc: doc, cfg: &Config{Path: name, document: doc}, hash: sha256.New(),
-		dir: filepath.Dir(name), specs: map[string]string{}, unbuiltTargets: map[string]bool{}, canChange: map[string][]policy.Resource{},
+		dir: filepath.Dir(name), specs: map[string]string{}, unbuiltTargets: map[string]bool{}, canChange: map[string][]policy.Resource{}, madeBy: map[string]string{},
 	}
 	if len(d.values) > 0 || len(d.faults) == 0 { // else there is nothing to look at
 		r.resolve()
@@ -64,7 +65,7 @@ func Parse(name string, data []byte, reg actuators.Registry) (*Config, error) {
 	}
 	r.hash.Write(data)
 	r.cfg.Hash = hex.EncodeToString(r.hash.Sum(nil))
-	r.cfg.Warnings = d.warnings
+	r.cfg.Warnings = d.sortedWarnings()
 	return r.cfg, nil
 }
 
@@ -80,6 +81,8 @@ type resolver struct {
 	// unbuiltTargets are those whose platform this build does not have.
 	unbuiltTargets map[string]bool
 	canChange      map[string][]policy.Resource // by platform
+	madeBy         map[string]string            // the section that each policy came from
+	alike          []alike
 }
 
 func (r *resolver) resolve() {
@@ -101,6 +104,30 @@ func (r *resolver) resolve() {
 	r.policies()
 	r.rules()
 	r.events()
+	for _, w := range r.alike {
+		r.warn(w.at, strings.ReplaceAll(w.text, targetHere, strings.Join(w.targets, ", ")))
+	}
+}
+
+// An alike warning is the same for several targets, and said once; targetHere stands in its text where
+// their names belong.
+type alike struct {
+	at      Position
+	text    string
+	targets []string
+}
+
+const targetHere = "{target}"
+
+// warnOf notes a warning that concerns one target and perhaps others in the same way.
+func (r *resolver) warnOf(t *Target, at Position, text string) {
+	for i := range r.alike {
+		if one := &r.alike[i]; one.at == at && one.text == text {
+			one.targets = append(one.targets, t.Name)
+			return
+		}
+	}
+	r.alike = append(r.alike, alike{at, text, []string{t.Name}})
 }
 
 // version makes sure that the file is of this format.

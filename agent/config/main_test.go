@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"os"
+	"testing"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -46,3 +48,12 @@ func (driver) Plan(policy.Target, actuators.State, policy.Size) (actuators.Plan,
 }
 func (driver) Do(context.Context, policy.Target, actuators.Step) error   { return errUnused }
 func (driver) Undo(context.Context, policy.Target, actuators.Step) error { return errUnused }
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -108,41 +108,32 @@ func (f draft) lint(m *policy.Matrix, warn func(text string)) {
 		if found.Row >= 0 && f.preset != "" {
 			text = fmt.Sprintf("row %d: %s", found.Row, text)
 		}
-		if len(found.Example) > 0 {
-			text += ", for example at " + point(found.Example)
-		}
 		switch {
 		case f.preset != "":
 			warn(text)
 		case found.Severity == policy.Critical:
-			f.faultAt(f.where(found), fmt.Sprintf("policy %s: %s", f.policy, text), found.Hint)
+			f.fault(f.where(found), fmt.Sprintf("policy %s: %s", f.policy, text), found.Hint)
 		default:
-			f.warn(f.at(f.where(found)), fmt.Sprintf("policy %s: %s", f.policy, text))
+			f.warn(f.where(found), fmt.Sprintf("policy %s: %s", f.policy, text))
 		}
 	}
 }
 
-func (f draft) where(found policy.Fault) string {
+// where is the place of what policy found.
+func (f draft) where(found policy.Fault) Position {
 	path := f.path
 	switch {
 	case found.Row > 0:
 		path = fmt.Sprintf("%s.rows[%d]", f.path, found.Row-1)
 	case found.Row == 0:
 		path = f.path + ".otherwise"
+	case found.Where == "":
+		return f.atKey(path)
 	}
-	if found.Where == "" {
-		return path
+	if found.Where != "" {
+		path += "." + found.Where
 	}
-	return path + "." + found.Where
-}
-
-// point writes an example: "cpu=60, p99=15".
-func point(example map[string]float64) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(example)) {
-		parts = append(parts, fmt.Sprintf("%s=%v", name, example[name]))
-	}
-	return strings.Join(parts, ", ")
+	return f.at(path)
 }
 
 // longestRange is the longest look back of any signal.

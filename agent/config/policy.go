@@ -152,7 +152,9 @@ func (r *resolver) targetNamed(name string) *Target {
 func (r *resolver) targetNames() []string {
 	var all []string
 	for _, t := range r.cfg.Targets {
-		all = append(all, t.Name)
+		if t.Name != "" && !contains(all, t.Name) {
+			all = append(all, t.Name)
+		}
 	}
 	return all
 }
@@ -258,6 +260,11 @@ func (r *resolver) add(s *policySection, m *policy.Matrix, targets []*Target, by
 	for _, t := range targets {
 		p.Targets = append(p.Targets, t.Name)
 	}
+	if other, taken := r.madeBy[p.Name]; taken && other != path && s.Preset != "" {
+		r.faultAt(path+".name", fmt.Sprintf("there are two policies %q", p.Name),
+			fmt.Sprintf("preset %s makes several policies, each with this name, a dash and its own; line %d has one of them", s.Preset, r.at(other+".name").Line))
+	}
+	r.madeBy[p.Name] = path
 	r.cooldowns(&p, targets, path)
 	r.checkRanges(&p, path)
 	r.cfg.Policies = append(r.cfg.Policies, p)
@@ -267,30 +274,37 @@ func (r *resolver) add(s *policySection, m *policy.Matrix, targets []*Target, by
 // configured.
 func (r *resolver) cooldowns(p *Policy, targets []*Target, path string) {
 	for _, t := range targets {
-		up := r.longestCooldown(p.Matrix, t, t.Safety.CooldownUp)
+		up := r.longestCooldown(p.Matrix, t, t.Safety.CooldownUp, mayGrow)
 		p.CooldownUp = max(p.CooldownUp, up)
-		p.CooldownDown = max(p.CooldownDown, r.longestCooldown(p.Matrix, t, t.Safety.CooldownDown))
+		p.CooldownDown = max(p.CooldownDown, r.longestCooldown(p.Matrix, t, t.Safety.CooldownDown, mayShrink))
 		if up > t.Safety.CooldownUp {
-			r.warn(r.at(path), fmt.Sprintf("policy %s: two growths of %s are at least %s apart, not %s: evidence must be newer than the change (longest range %s + for + settle %s)",
-				p.Name, t.Name, formatDuration(up), formatDuration(t.Safety.CooldownUp), formatDuration(p.Matrix.LongestRange), formatDuration(t.Procedure.Validation.Settle)))
+			r.warnOf(t, r.at(path), fmt.Sprintf("policy %s: two growths of %s are at least %s apart, not %s: evidence must be newer than the change (longest range %s + for + settle %s)",
+				p.Name, targetHere, formatDuration(up), formatDuration(t.Safety.CooldownUp), formatDuration(p.Matrix.LongestRange), formatDuration(t.Procedure.Validation.Settle)))
 		}
 	}
 }
 
+func mayGrow(c policy.Change) bool { return c.By == nil || c.By.Factor > 1 || c.By.Add > 0 }
+
+func mayShrink(c policy.Change) bool {
+	return !c.Resource.IsOperation() && (c.To == nil || !c.To.Max) && (c.By == nil || c.By.Factor != 0 && c.By.Factor < 1 || c.By.Add < 0)
+}
+
 // longestCooldown is the longest effective cooldown of the rows that change something of t by
-// themselves.
-func (r *resolver) longestCooldown(m *policy.Matrix, t *Target, configured time.Duration) time.Duration {
+// themselves, in the direction that counts.
+func (r *resolver) longestCooldown(m *policy.Matrix, t *Target, configured time.Duration, counts func(policy.Change) bool) time.Duration {
 	longest := configured
-	count := func(number int, row policy.Row) {
-		if acts(row.Do) && slices.ContainsFunc(row.Changes, func(c policy.Change) bool { return r.owns(t, c.Resource) }) {
+	row := func(number int, row policy.Row) {
+		changes := func(c policy.Change) bool { return counts(c) && r.owns(t, c.Resource) }
+		if acts(row.Do) && slices.ContainsFunc(row.Changes, changes) {
 			longest = max(longest, m.EffectiveCooldown(number, configured, t.Procedure.Validation.Settle))
 		}
 	}
-	for i, row := range m.Rows {
-		count(i+1, row)
+	for i := range m.Rows {
+		row(i+1, m.Rows[i])
 	}
 	if m.Otherwise != nil {
-		count(0, *m.Otherwise)
+		row(0, *m.Otherwise)
 	}
 	return longest
 }

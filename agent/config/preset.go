@@ -84,8 +84,8 @@ func (r *resolver) tellAdvice(s *policySection, t *Target, advice map[policy.Res
 	for _, resource := range slices.Sorted(maps.Keys(advice)) {
 		names = append(names, string(resource))
 	}
-	r.warn(r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s also asks for %s, which nothing of target %s can change: that much is advice",
-		s.Name, s.Preset, strings.Join(names, ", "), t.Name))
+	r.warnOf(t, r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s also asks for %s, which nothing of %s can change: that much is advice",
+		s.Name, s.Preset, strings.Join(names, ", "), targetHere))
 }
 
 // suggest names the limits that fit the preset and that the target does not have.
@@ -103,8 +103,8 @@ func (r *resolver) suggest(s *policySection, t *Target, limits limitsSection, pa
 			missing = append(missing, "steps: ["+strings.Join(one.Bounds.Steps, ", ")+"]")
 		}
 		if len(missing) > 0 && r.owns(t, one.Resource) {
-			r.warn(r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s suggests limits of target %s that are not there: %s: {%s}",
-				s.Name, s.Preset, t.Name, one.Resource, strings.Join(missing, ", ")))
+			r.warnOf(t, r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s suggests limits that %s does not have: %s: {%s}",
+				s.Name, s.Preset, targetHere, one.Resource, strings.Join(missing, ", ")))
 		}
 	}
 }

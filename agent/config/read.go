@@ -37,6 +37,8 @@ func decodeDocument(s *source, into any, reg actuators.Registry) *decoder {
 			s.fault(Position{}, fmt.Sprintf("not readable as YAML: %v", r), "see the quotes, brackets and indentation")
 		}
 	}()
+	s.decoding = true
+	defer func() { s.decoding = false }()
 	body := s.parse()
 	if body == nil {
 		return d
@@ -67,7 +69,7 @@ func (s *source) parse() ast.Node {
 			continue
 		}
 		if found != nil {
-			at := doc.Body.GetToken().Position
+			at := start(doc.Body).Position
 			s.fault(Position{s.name, at.Line, at.Column}, "a second document", "one file holds one; remove the --- and what follows")
 			return nil
 		}

@@ -128,7 +128,7 @@ func sectionOf(t reflect.Type) (inner reflect.Type, suffix string) {
 
 // plain says what a person writes for the types that decode themselves.
 var plain = map[string]string{
-	"Duration": "duration", "Bytes": "bytes", "percent": "per cent", "oneOrMore": "text or list", "Reserve": "per cent or amount",
+	"Duration": "duration", "Bytes": "bytes", "percent": "per cent", "oneOrMore": "text or list", "cpuReserve": "per cent or cores", "memoryReserve": "per cent or bytes",
 	"requestSection": "request", "smokeSection": "request or command", "limitsSection": "limits", "changesSection": "change",
 	"metricsSource": "embedded or {prometheus: ...}", "Mode": "text", "AtDeadline": "text", "applyName": "text",
 }

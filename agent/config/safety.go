@@ -81,53 +81,67 @@ type budgetSection struct {
 
 type reserveSection struct {
 	// CPU is a part of the host's cores, such as 10%, or a number of cores.
-	CPU *Reserve `yaml:"cpu,omitempty"`
+	CPU *cpuReserve `yaml:"cpu,omitempty"`
 	// Memory is a part of the host's memory, such as 10%, or an amount.
-	Memory *Reserve `yaml:"memory,omitempty"`
+	Memory *memoryReserve `yaml:"memory,omitempty"`
 }
 
-func (r *Reserve) fromYAML(d *decoder, n ast.Node, path string) {
+// A cpuReserve is written as 10% or 500m, a memoryReserve as 10% or 2Gi.
+type (
+	cpuReserve    Reserve
+	memoryReserve Reserve
+)
+
+func (c *cpuReserve) fromYAML(d *decoder, n ast.Node, path string) {
+	*c = cpuReserve(d.reserve(n, path, policy.CPU))
+}
+
+func (m *memoryReserve) fromYAML(d *decoder, n ast.Node, path string) {
+	*m = memoryReserve(d.reserve(n, path, policy.Memory))
+}
+
+func (c cpuReserve) toYAML() any {
+	if c.Amount != 0 {
+		return fmt.Sprintf("%dm", c.Amount)
+	}
+	return formatPercent(c.Fraction)
+}
+
+func (m memoryReserve) toYAML() any {
+	if m.Amount != 0 {
+		return Bytes(m.Amount).toYAML()
+	}
+	return formatPercent(m.Fraction)
+}
+
+func (d *decoder) reserve(n ast.Node, path string, resource policy.Resource) Reserve {
 	text, ok := d.text(n, path)
 	if !ok {
-		return
-	}
-	resource := policy.Memory
-	if strings.HasSuffix(path, ".cpu") {
-		resource = policy.CPU
+		return Reserve{}
 	}
 	if number, found := strings.CutSuffix(text, "%"); found {
 		f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if err != nil || !(f >= 0 && f < 100) {
 			d.faultAt(path, lead(path, fmt.Sprintf("%.40q: want less than 100%%", text)), "")
-			return
 		}
-		*r = Reserve{Fraction: f / 100}
-		return
+		return Reserve{Fraction: f / 100}
 	}
 	q, err := policy.ParseQuantity(resource, text)
-	if err != nil {
+	amount, limited := q.Amount()
+	switch {
+	case err != nil:
 		d.faultAt(path, lead(path, strings.TrimPrefix(err.Error(), string(resource)+": ")), "or a part of the host, such as 10%")
-		return
-	}
-	n64, limited := q.Amount()
-	if !limited {
+	case !limited:
 		d.faultAt(path, lead(path, "it cannot be unlimited"), "")
 	}
-	*r = Reserve{Amount: n64}
-}
-
-func (r Reserve) toYAML() any {
-	if r.Fraction != 0 || r.Amount == 0 {
-		return formatPercent(r.Fraction)
-	}
-	return r.Amount
+	return Reserve{Amount: amount}
 }
 
 func defaultSafety() safetySection {
 	return safetySection{
 		Cooldown:   cooldownSection{new(5 * time.Minute), new(30 * time.Minute)},
 		Budget:     budgetSection{new(4), new(12), new(4)},
-		Reserve:    reserveSection{&Reserve{Fraction: 0.10}, &Reserve{Fraction: 0.10}},
+		Reserve:    reserveSection{&cpuReserve{Fraction: 0.10}, &memoryReserve{Fraction: 0.10}},
 		Overcommit: new(true), RetryAfter: new(24 * time.Hour), Recheck: new(24 * time.Hour), ApprovalTTL: new(24 * time.Hour),
 	}
 }
@@ -137,7 +151,7 @@ func (s safetySection) safety() Safety {
 	return Safety{
 		CooldownUp: *s.Cooldown.Up, CooldownDown: *s.Cooldown.Down,
 		Budget:     policy.Budget{PerHour: *s.Budget.PerHour, PerDay: *s.Budget.PerDay, EmergenciesPerDay: *s.Budget.EmergenciesPerDay},
-		ReserveCPU: *s.Reserve.CPU, ReserveMemory: *s.Reserve.Memory,
+		ReserveCPU: Reserve(*s.Reserve.CPU), ReserveMemory: Reserve(*s.Reserve.Memory),
 		Overcommit: *s.Overcommit, RetryAfter: *s.RetryAfter, Recheck: *s.Recheck, ApprovalTTL: *s.ApprovalTTL,
 	}
 }

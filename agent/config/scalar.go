@@ -161,8 +161,16 @@ func kindOf(n ast.Node) string {
 	return "a single value"
 }
 
+// start is the first token of a node. A block mapping's own token is its first colon.
+func start(n ast.Node) *token.Token {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return m.Values[0].Key.GetToken()
+	}
+	return n.GetToken()
+}
+
 // place is where a node begins.
-func (d *decoder) place(n ast.Node) Position { return d.placeOf(n.GetToken()) }
+func (d *decoder) place(n ast.Node) Position { return d.placeOf(start(n)) }
 
 func (d *decoder) placeOf(t *token.Token) Position {
 	if t == nil || t.Position == nil {

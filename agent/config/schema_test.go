@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -41,7 +40,7 @@ func schemaOf(docs map[string]string, t reflect.Type, oneOf []string) schema {
 		return schema{"type": "string", "pattern": durationPattern}
 	case "percent":
 		return schema{"type": "string", "pattern": `^[0-9.]+ *%$`}
-	case "Bytes", "Reserve":
+	case "Bytes", "cpuReserve", "memoryReserve":
 		return amountSchema
 	case "oneOrMore":
 		return schema{"oneOf": []any{schema{"type": "string"}, schema{"type": "array", "items": schema{"type": "string"}}}}
@@ -213,12 +212,8 @@ func TestSchemaOfFiles(t *testing.T) {
 
 func readYAML(t *testing.T, path string) any {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v any
-	if err := yaml.Unmarshal(data, &v); err != nil {
+	if err := yaml.Unmarshal(readFile(t, path), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v

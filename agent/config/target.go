@@ -97,7 +97,7 @@ var later = []string{"systemd", "kubernetes", "volume"}
 func (t *targetSection) fromYAML(d *decoder, n ast.Node, path string) {
 	fields := fieldsOf(reflect.TypeFor[targetSection]())
 	v := reflect.ValueOf(t).Elem()
-	for _, e := range d.entries(n, "a target: a mapping with name, a platform and more") {
+	for _, e := range d.entries(n, path, "a target: a mapping with name, a platform and more") {
 		key, at := keyText(e), d.child(path, e)
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key })
 		switch platform, registered := d.registry[key]; {
@@ -119,7 +119,7 @@ func (t *targetSection) fromYAML(d *decoder, n ast.Node, path string) {
 func (t *targetSection) platform(d *decoder, n ast.Node, key, path string, spec any) {
 	if key == "node" {
 		t.Node = &nodeSection{}
-		for _, e := range d.entries(n, "a mapping with url") {
+		for _, e := range d.entries(n, path, "a mapping with url") {
 			if keyText(e) == "url" {
 				t.Node.URL, _ = d.text(e.Value, join(path, "url"))
 			}
@@ -167,7 +167,9 @@ func (r *resolver) target(i int) Target {
 		Apply: map[policy.Resource]policy.Apply{},
 	}}
 	t.Safety = overlay(r.doc.Safety, s.Safety).safety()
-	r.checkSafety(path+".safety", t.Safety)
+	if s.Safety != nil {
+		r.checkSafety(path+".safety", t.Safety)
+	}
 	r.platformsOf(&t, s, path)
 	t.Container = containerOf(s)
 	r.limitsOf(&t, s, path+".limits")
