@@ -50,17 +50,19 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		}
 		return c, nil
 	}
-	c.base = strings.TrimSuffix(cfg.Addr, "/")
-	if !strings.Contains(c.base, "://") {
-		c.base = "http://" + c.base
+	addr := cfg.Addr
+	if !strings.Contains(addr, "://") {
+		scheme := "http://"
 		if cfg.CAFile != "" || cfg.CertFile != "" {
-			c.base = "https://" + strings.TrimSuffix(cfg.Addr, "/")
+			scheme = "https://"
 		}
+		addr = scheme + addr
 	}
-	u, err := url.Parse(c.base)
+	u, err := url.Parse(addr)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("address %q of the agent: want host:port, https://host:port or unix:///path", cfg.Addr)
 	}
+	c.base = u.Scheme + "://" + u.Host
 	transport.TLSClientConfig, err = clientTLS(cfg)
 	return c, err
 }

@@ -70,8 +70,20 @@ func (s *Server) mount(mux *http.ServeMux, m Mounts) {
 	}
 	if m.Console != nil {
 		// The page holds no data; what it asks for does.
-		mux.Handle("GET /", s.only(Nobody, m.Console))
+		mux.Handle("/", readOnly(m.Console))
 	}
+}
+
+// readOnly lets GET and HEAD through.
+func readOnly(next http.Handler) http.Handler {
+	refuse := wrongMethod([]string{http.MethodGet})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		refuse(w, r)
+	})
 }
 
 // Probes serves /health, /-/healthy, /-/ready and /metrics, and nothing that changes anything: for
