@@ -28,6 +28,7 @@ type Metrics struct {
 	frozen     *prometheus.GaugeVec
 	paused     *prometheus.GaugeVec
 	standby    *prometheus.GaugeVec
+	lastChange *prometheus.GaugeVec
 	loop       prometheus.Histogram
 	lastLoop   prometheus.Gauge
 
@@ -61,6 +62,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		frozen:     gauge("frozen", "1 while a resource is frozen; resource is empty for all of them.", "target", "resource"),
 		paused:     gauge("paused", "1 while a target is paused; target is empty for all of them.", "target"),
 		standby:    gauge("standby", "1 while another agent holds the target.", "target"),
+		lastChange: gauge("last_change_timestamp_seconds", "When the agent last changed a resource, undos aside.", "target", "resource", "direction"),
 		loop: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "engramd_loop_duration_seconds", Help: "How long one round of evaluating and deciding took.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, NativeHistogramBucketFactor: 1.1,
@@ -72,7 +74,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.decisions, m.actions, m.info, m.current, m.desired, m.validating, m.blind, m.budget,
-		m.frozen, m.paused, m.standby, m.loop, m.lastLoop,
+		m.frozen, m.paused, m.standby, m.lastChange, m.loop, m.lastLoop,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register the agent's metrics: %w", err)
@@ -92,6 +94,7 @@ func (m *Metrics) Action(a actuators.Action) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.showInfo(a)
+	m.showChange(a)
 	watched := m.validating.WithLabelValues(a.TargetName, string(a.Resource))
 	watched.Set(boolean(a.State == actuators.Validating))
 	if actuators.Final(a.State) && !m.ended[a.ID] {
@@ -130,6 +133,16 @@ func (m *Metrics) showInfo(a actuators.Action) {
 		m.info.Delete(m.infos[0].labels)
 		delete(m.ended, m.infos[0].id)
 		m.infos = m.infos[1:]
+	}
+}
+
+// showChange notes when a took effect. It is a time and not a counter because rules ask for what was
+// changed lately: the first of a counter's samples is no increase, and a restart loses it.
+func (m *Metrics) showChange(a actuators.Action) {
+	for _, t := range a.Times {
+		if t.State == actuators.Validating {
+			m.lastChange.WithLabelValues(a.TargetName, string(a.Resource), string(a.Direction)).Set(float64(t.At.UnixMilli()) / 1e3)
+		}
 	}
 }
 
@@ -198,7 +211,7 @@ func (m *Metrics) Looped(end time.Time, took time.Duration) {
 
 // Forget removes the gauges of a target that is no longer configured. Its counters stay.
 func (m *Metrics) Forget(target string) {
-	for _, g := range []*prometheus.GaugeVec{m.current, m.desired, m.validating, m.blind, m.budget, m.frozen, m.paused, m.standby} {
+	for _, g := range []*prometheus.GaugeVec{m.current, m.desired, m.validating, m.blind, m.budget, m.frozen, m.paused, m.standby, m.lastChange} {
 		g.DeletePartialMatch(prometheus.Labels{"target": target})
 	}
 }

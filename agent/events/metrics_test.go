@@ -134,3 +134,26 @@ func TestLintClean(t *testing.T) {
 		t.Errorf("%v, %v", problems, err)
 	}
 }
+
+// The rule ScalingIneffective asks when the agent last grew something: also after a restart, and not
+// for what never took effect.
+func TestLastChange(t *testing.T) {
+	m, registry := metrics(t)
+	old := act("old", actuators.Committed)
+	old.Times = []actuators.Transition{
+		{State: actuators.Waiting, At: time.Unix(900, 0)}, {State: actuators.Validating, At: time.Unix(1000, 0)}, {State: actuators.Committed, At: time.Unix(2000, 0)},
+	}
+	m.Restored(old)
+	rejected := act("rejected", actuators.Rejected)
+	rejected.Resource = policy.Memory
+	rejected.Times = []actuators.Transition{{State: actuators.Waiting, At: time.Unix(3000, 0)}, {State: actuators.Rejected, At: time.Unix(3001, 0)}}
+	m.Action(rejected)
+	const want = `
+# HELP engramd_last_change_timestamp_seconds When the agent last changed a resource, undos aside.
+# TYPE engramd_last_change_timestamp_seconds gauge
+engramd_last_change_timestamp_seconds{direction="growth",resource="cpu",target="engram"} 1000
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "engramd_last_change_timestamp_seconds"); err != nil {
+		t.Error(err)
+	}
+}
