@@ -18,7 +18,7 @@ func (v View) Explain(w io.Writer, x api.Explanation) error {
 	p.line("%s", v.story(x))
 	p.title("Decision " + d.ID)
 	v.origin(p, d)
-	v.signals(p, d.Readings)
+	v.signals(p, d)
 	v.against(p, d)
 	if x.Action != nil {
 		v.action(p, *x.Action)
@@ -67,14 +67,15 @@ func row(d policy.Decision) string {
 	return d.Condition
 }
 
-func (v View) signals(p *page, all []policy.Reading) {
-	if len(all) == 0 {
+// signals writes what was seen, as old as it was when the decision was made last.
+func (v View) signals(p *page, d policy.Decision) {
+	if len(d.Readings) == 0 {
 		return
 	}
 	p.title("Signals")
 	var rows [][]string
-	for _, r := range all {
-		value, age := number(r.Value), v.ago(r.At)+" old"
+	for _, r := range d.Readings {
+		value, age := number(r.Value), length(d.LastAt.Sub(r.At))
 		if !r.Known {
 			value = "unknown: " + or(r.Reason, "no reason known")
 		}
@@ -83,7 +84,7 @@ func (v View) signals(p *page, all []policy.Reading) {
 		}
 		rows = append(rows, []string{r.Signal, value, age, r.Expr})
 	}
-	p.table("  ", []string{"SIGNAL", "VALUE", "AGE NOW", "EXPRESSION"}, rows)
+	p.table("  ", []string{"SIGNAL", "VALUE", "AGE", "EXPRESSION"}, rows)
 }
 
 // against says what touched, beat, refused or holds the change.
@@ -129,7 +130,7 @@ func loser(p policy.Proposal) string {
 func (v View) action(p *page, a api.ActionView) {
 	p.title("Action " + a.ID + ": " + string(a.State))
 	if a.Command != "" {
-		p.line("  like       %s", a.Command)
+		p.line("  same as    %s", a.Command)
 	}
 	for _, n := range a.Notes {
 		p.line("  note       %s", n)

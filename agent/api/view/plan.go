@@ -58,7 +58,7 @@ func (v View) plan(p *page, one api.PlanView) {
 		p.line("  step %d    %s%s", i+1, s.Text, mark)
 	}
 	if one.Command != "" {
-		p.line("  like      %s", one.Command)
+		p.line("  same as   %s", one.Command)
 	}
 	for _, n := range one.Notes {
 		p.line("  note      %s", n)

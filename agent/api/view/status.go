@@ -15,7 +15,7 @@ func (v View) Status(w io.Writer, s api.Status) error {
 	v.Now = s.Now
 	p := &page{}
 	p.line("engramd %s, pid %d, up %s, mode %s, config %s, data in %s", s.Version, s.PID, v.ago(s.StartedAt), s.Mode, s.Config.Path, s.DataDir)
-	p.line("%s", v.sources(s))
+	v.sources(p, s)
 	if s.NotReady != "" {
 		p.line("not ready: %s", s.NotReady)
 	}
@@ -40,7 +40,7 @@ func (v View) Status(w io.Writer, s api.Status) error {
 }
 
 // sources says where samples come from and whether they come.
-func (v View) sources(s api.Status) string {
+func (v View) sources(p *page, s api.Status) {
 	text := fmt.Sprintf("metrics: %s, every %s", s.Metrics.Source, length(time.Duration(s.Metrics.IntervalSeconds*float64(time.Second))))
 	up := 0
 	var down []string
@@ -59,10 +59,10 @@ func (v View) sources(s api.Status) string {
 	} else {
 		text += fmt.Sprintf("; last round %s ago, took %.3gs", v.ago(s.Loop.LastAt), s.Loop.DurationSeconds)
 	}
+	p.line("%s", text)
 	if len(down) > 0 {
-		text += "\nno answer: " + strings.Join(down, ", ")
+		p.line("no answer: %s", strings.Join(down, ", "))
 	}
-	return text
 }
 
 // pause writes until when, by whom and why.

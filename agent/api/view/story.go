@@ -21,9 +21,10 @@ func (v View) story(x api.Explanation) string {
 	if !a.Resource.IsOperation() {
 		did += " from " + a.Resource.Format(a.From) + " to " + a.Resource.Format(a.To)
 	}
-	if a.Strategy == policy.Restart {
+	switch {
+	case a.Strategy == policy.Restart:
 		did += " with a restart"
-	} else if a.Strategy == policy.Live {
+	case !a.Resource.IsOperation():
 		did += " while it ran"
 	}
 	return v.became(a, what, sizes, did)
@@ -49,8 +50,12 @@ func (v View) became(a api.ActionView, what, sizes, did string) string {
 	switch a.State {
 	case actuators.Proposed, actuators.Waiting:
 		text := fmt.Sprintf("engramd wants to change %s, %s.", what, sizes)
-		if next := v.next(a); next != "" {
-			text += " It waits for " + next + "."
+		if a.Held == nil {
+			return text
+		}
+		text += " It waits for " + v.held(*a.Held) + "."
+		if a.Held.By == policy.HeldByApproval {
+			text += " To allow it: engramd approve " + a.ID
 		}
 		return text
 	case actuators.Draining, actuators.Applying, actuators.Verifying:
@@ -84,6 +89,8 @@ func (v View) ended(a api.ActionView, what, sizes, did string) string {
 		return fmt.Sprintf("engramd %s; something else took over%s.", did, because(a.Reason))
 	case actuators.Failed:
 		return fmt.Sprintf("engramd tried to change %s, %s, and failed%s. A person is needed; it is frozen until then.", what, sizes, because(a.Reason))
+	case actuators.Expired:
+		return fmt.Sprintf("Nothing was done about %s, %s: the action expired%s.", what, sizes, because(a.Reason))
 	}
 	return fmt.Sprintf("Nothing was done about %s, %s: the action was %s%s.", what, sizes, a.State, because(a.Reason))
 }

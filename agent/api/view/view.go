@@ -22,10 +22,16 @@ type View struct {
 // A page collects a text, so that it is cleaned and written at once.
 type page struct{ strings.Builder }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+// line writes one line, whatever is in the arguments.
+func (p *page) line(format string, args ...any) {
+	p.WriteString(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") + "\n")
+}
 
 // title begins a section.
-func (p *page) title(text string) { fmt.Fprintf(p, "\n%s\n", text) }
+func (p *page) title(text string) {
+	p.WriteByte('\n')
+	p.line("%s", text)
+}
 
 // table writes rows of cells under a head, each column as wide as its widest cell. indent is put in
 // front of each line.
@@ -139,12 +145,4 @@ func or(text, instead string) string {
 		return instead
 	}
 	return text
-}
-
-// plural writes "1 step" and "2 steps".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
