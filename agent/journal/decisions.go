@@ -17,7 +17,7 @@ import (
 //
 // A decision whose id is known replaces the one kept. Any other is compared with the newest of the
 // same policy, target and resource: where that one proposed the same and its action has not ended,
-// it stays, with its id and first time, takes the newer readings and counts one more. A decision
+// it stays, with its id, first time and deadline, takes the newer readings and counts one more. A decision
 // without id gets one.
 func (j *Journal) PutDecisions(ds ...policy.Decision) ([]policy.Decision, error) {
 	if len(ds) == 0 {
@@ -68,6 +68,9 @@ func (j *Journal) merge(tx *bolt.Tx, d policy.Decision, fresh map[subject]policy
 	if ok && same(old, d) {
 		d.ID, d.At = old.ID, old.At
 		d.Count = old.Count + 1
+		if !old.Deadline.IsZero() {
+			d.Deadline = old.Deadline // it counts from the first time
+		}
 		d.ActionID = cmp.Or(d.ActionID, old.ActionID)
 		d.Outcome = cmp.Or(d.Outcome, old.Outcome)
 		d.Diagnosis = cmp.Or(d.Diagnosis, old.Diagnosis)

@@ -14,7 +14,7 @@ import (
 func decision(at time.Time) policy.Decision {
 	return policy.Decision{At: at, Proposal: policy.Proposal{
 		Target: "engram", Policy: "cpu", Row: 2, Verdict: policy.Scale, Change: policy.Change{Resource: policy.CPU},
-		From: policy.Amount(2000), To: policy.Amount(4000),
+		From: policy.Amount(2000), To: policy.Amount(4000), Deadline: at.Add(48 * time.Hour),
 		Readings: []policy.Reading{{Signal: "cpu", Value: float64(at.Unix()), Known: true}},
 	}}
 }
@@ -58,7 +58,7 @@ func TestIdenticalProposalsAreOneDecision(t *testing.T) {
 			if got.Count != test.count || (got.ID == first.ID) != (test.count > 1) {
 				t.Errorf("got count %d, id %s after %s", got.Count, got.ID, first.ID)
 			}
-			if test.count > 1 && (!got.At.Equal(noon) || !got.LastAt.Equal(noon.Add(time.Minute)) || got.ActionID != first.ActionID || got.Outcome != first.Outcome) {
+			if test.count > 1 && (!got.At.Equal(noon) || !got.LastAt.Equal(noon.Add(time.Minute)) || !got.Deadline.Equal(noon.Add(48*time.Hour)) || got.ActionID != first.ActionID || got.Outcome != first.Outcome) {
 				t.Errorf("merged to %+v", got)
 			}
 			if got.Readings[0].Value != float64(noon.Add(time.Minute).Unix()) {
