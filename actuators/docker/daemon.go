@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -35,10 +36,12 @@ type daemon struct {
 	raw  *http.Client
 	base string // path before the version, for a daemon behind a proxy
 
-	mu         sync.Mutex
-	negotiated bool
-	info       daemonInfo
-	infoAt     time.Time
+	negotiating chan struct{} // full while a call negotiates the API version
+	negotiated  atomic.Bool
+
+	mu     sync.Mutex
+	info   daemonInfo
+	infoAt time.Time
 }
 
 // daemonInfo is what does not change while a daemon runs.
@@ -64,7 +67,7 @@ func dial(host string) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker host %s: %w", hostName(host), err)
 	}
-	d := &daemon{host: api.DaemonHost(), api: api}
+	d := &daemon{host: api.DaemonHost(), api: api, negotiating: make(chan struct{}, 1)}
 	if u, err := client.ParseHostURL(d.host); err == nil {
 		d.base = strings.TrimSuffix(u.Path, "/")
 	}
@@ -119,10 +122,19 @@ func (b *bounded) Read(p []byte) (int, error) {
 
 // ready negotiates the API version before the first call: the client itself would go on with its
 // newest version if that failed, and the daemon's refusal would look like a refusal of the call.
+//
+// One call negotiates, the others wait for it, each no longer than its own time.
 func (d *daemon) ready(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.negotiated {
+	if d.negotiated.Load() {
+		return nil
+	}
+	select {
+	case d.negotiating <- struct{}{}:
+		defer func() { <-d.negotiating }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if d.negotiated.Load() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -130,15 +142,11 @@ func (d *daemon) ready(ctx context.Context) error {
 	if _, err := d.api.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true, ForceNegotiate: true}); err != nil {
 		return err
 	}
-	d.negotiated = true
+	d.negotiated.Store(true)
 	return nil
 }
 
-func (d *daemon) renegotiate() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.negotiated = false
-}
+func (d *daemon) renegotiate() { d.negotiated.Store(false) }
 
 // call makes one call of the client, bounded in time.
 func (d *daemon) call(ctx context.Context, doing string, timeout time.Duration, fn func(context.Context) error) error {

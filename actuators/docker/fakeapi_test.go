@@ -92,6 +92,27 @@ func (f *fakeAPI) new(name string) *fakeContainer {
 	return c
 }
 
+// edit changes the fake as somebody else would.
+func (f *fakeAPI) edit(fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn()
+}
+
+func (f *fakeAPI) breakAt(fault func(int, *http.Request) fault) { f.edit(func() { f.fault = fault }) }
+
+func (f *fakeAPI) reset() { f.edit(func() { f.calls, f.changes = nil, nil }) }
+
+func (f *fakeAPI) count() (n int) {
+	f.edit(func() { n = len(f.calls) })
+	return n
+}
+
+func (f *fakeAPI) changed() (lines []string) {
+	f.edit(func() { lines = slices.Clone(f.changes) })
+	return lines
+}
+
 func object(text string) map[string]json.RawMessage {
 	var o map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &o); err != nil {

@@ -51,7 +51,7 @@ func (c change) planOn(t *testing.T) (*fakeAPI, policy.Target, actuators.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.calls = nil
+	f.reset()
 	return f, target, p
 }
 
@@ -95,7 +95,7 @@ func asBefore(t *testing.T, c change, f *fakeAPI, before []string) {
 		after[0] = before[0][:len("engram ")] + before[0][len("engram "):len("engram ")+8] + after[0][len("engram ")+8:]
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("not as before (-before +after):\n%s\ncalls: %v", diff, f.calls)
+		t.Errorf("not as before (-before +after):\n%s", diff)
 	}
 }
 
@@ -108,17 +108,17 @@ func TestUndoAfterAFaultAtEveryCall(t *testing.T) {
 				for nth := 1; ; nth++ {
 					f, target, p := c.planOn(t)
 					before := f.snapshot()
-					f.fault = func(n int, _ *http.Request) fault {
+					f.breakAt(func(n int, _ *http.Request) fault {
 						if n == nth {
 							return wrong
 						}
 						return noFault
-					}
+					})
 					begun, err := carry(t.Context(), newDriver(t), target, p)
-					reached := len(f.calls) >= nth
-					f.fault = nil
+					reached := f.count() >= nth
+					f.breakAt(nil)
 					if err := back(t.Context(), newDriver(t), target, begun); err != nil {
-						t.Fatalf("call %d went wrong (%v): %v\ncalls: %v\n%v", nth, err, err, f.calls, f.snapshot())
+						t.Fatalf("call %d went wrong (%v): %v\n%v", nth, err, err, f.snapshot())
 					}
 					asBefore(t, c, f, before)
 					if t.Failed() {
@@ -145,12 +145,12 @@ func TestRetryAfterAFaultAtEveryCall(t *testing.T) {
 					if diff := cmp.Diff(plain.Steps, p.Steps); diff != "" {
 						t.Fatalf("the same plan differs:\n%s", diff)
 					}
-					f.fault = func(n int, _ *http.Request) fault {
+					f.breakAt(func(n int, _ *http.Request) fault {
 						if n == nth {
 							return wrong
 						}
 						return noFault
-					}
+					})
 					driver := newDriver(t)
 					for _, s := range p.Steps {
 						for tries := 0; ; tries++ {
@@ -172,7 +172,7 @@ func TestRetryAfterAFaultAtEveryCall(t *testing.T) {
 							t.Errorf("fault at call %d: %s is %v, running %t; want %v", nth, r, got, st.Parts[0].Running, want)
 						}
 					}
-					reached := len(f.calls) >= nth
+					reached := f.count() >= nth
 					if err := driver.Finish(t.Context(), target, p.Steps); err != nil {
 						t.Fatal(err)
 					}
@@ -200,21 +200,21 @@ func TestUndoAfterAFaultInTheUndo(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					f.calls = nil
-					f.fault = func(n int, _ *http.Request) fault {
+					f.reset()
+					f.breakAt(func(n int, _ *http.Request) fault {
 						if n == nth {
 							return wrong
 						}
 						return noFault
-					}
+					})
 					first := newDriver(t)
 					for _, s := range slices.Backward(begun) {
 						if first.Undo(t.Context(), target, s) != nil {
 							break // the process dies here
 						}
 					}
-					reached := len(f.calls) >= nth
-					f.fault = nil
+					reached := f.count() >= nth
+					f.breakAt(nil)
 					if err := back(t.Context(), newDriver(t), target, begun); err != nil {
 						t.Fatalf("call %d of the undo went wrong: %v\n%v", nth, err, f.snapshot())
 					}
@@ -251,12 +251,12 @@ func TestFaultsBecomeTheContractsErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f, target, p := changes[1].planOn(t)
-			f.fault = func(_ int, r *http.Request) fault {
+			f.breakAt(func(_ int, r *http.Request) fault {
 				if strings.Contains(r.URL.Path, test.call) {
 					return test.wrong
 				}
 				return noFault
-			}
+			})
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			if test.wrong != hang {
 				ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)

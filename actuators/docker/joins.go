@@ -68,12 +68,7 @@ func (j *joinCache) joining(ctx context.Context, d *daemon, c container) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.seen == nil {
-		j.seen = make(map[*daemon]map[string][]join)
-	}
-	before, now := j.seen[d], make(map[string][]join)
+	before, now := j.of(d), make(map[string][]join)
 	var found []string
 	for _, other := range others {
 		joins, known := before[other.ID]
@@ -97,9 +92,25 @@ func (j *joinCache) joining(ctx context.Context, d *daemon, c container) ([]stri
 			}
 		}
 	}
-	j.seen[d] = now
+	j.keep(d, now)
 	slices.Sort(found)
 	return found, nil
+}
+
+// of returns what was seen at a daemon so far. Nobody writes to that map any more.
+func (j *joinCache) of(d *daemon) map[string][]join {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seen[d]
+}
+
+func (j *joinCache) keep(d *daemon, now map[string][]join) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.seen == nil {
+		j.seen = make(map[*daemon]map[string][]join)
+	}
+	j.seen[d] = now
 }
 
 func joinsOf(c container) []join {

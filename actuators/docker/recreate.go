@@ -10,10 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/moby/moby/client"
 
 	"github.com/engramd/engramd/actuators"
 )
@@ -277,47 +275,4 @@ func (r recreating) finish(ctx context.Context) error {
 		return fmt.Errorf("%w: %s is kept, since somebody started it: stop one of the two by hand", actuators.ErrRefused, r.Kept)
 	}
 	return r.d.remove(ctx, r.ID)
-}
-
-func (d *daemon) stop(ctx context.Context, c container, seconds *int) error {
-	wait := stopTimeout
-	switch {
-	case seconds != nil:
-		wait = time.Duration(*seconds) * time.Second
-	case c.Config.StopTimeout != nil && *c.Config.StopTimeout >= 0:
-		wait = time.Duration(*c.Config.StopTimeout) * time.Second
-	}
-	return d.call(ctx, "stop container "+c.name(), wait+changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerStop(ctx, c.ID, client.ContainerStopOptions{Timeout: seconds})
-		return err
-	})
-}
-
-func (d *daemon) start(ctx context.Context, id string) error {
-	return d.call(ctx, "start container "+short(id), changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerStart(ctx, id, client.ContainerStartOptions{})
-		return err
-	})
-}
-
-func (d *daemon) rename(ctx context.Context, id, name string) error {
-	return d.call(ctx, fmt.Sprintf("rename container %s to %s", short(id), name), changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerRename(ctx, id, client.ContainerRenameOptions{NewName: name})
-		return err
-	})
-}
-
-// remove removes a container and leaves its volumes. One that is gone, or going, is no fault.
-func (d *daemon) remove(ctx context.Context, id string) error {
-	err := d.call(ctx, "remove container "+short(id), changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
-		if err != nil && strings.Contains(err.Error(), "already in progress") {
-			return fmt.Errorf("%w: %w", actuators.ErrTransient, err)
-		}
-		return err
-	})
-	if errors.Is(err, actuators.ErrNotFound) {
-		return nil
-	}
-	return err
 }

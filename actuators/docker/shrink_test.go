@@ -64,7 +64,7 @@ func TestShrink(t *testing.T) {
 			if test.say == "" && err != nil || test.say != "" && (!errors.Is(err, actuators.ErrRefused) || !strings.Contains(err.Error(), test.say)) {
 				t.Errorf("got %v, want a refusal that says %q", err, test.say)
 			}
-			if diff := cmp.Diff(test.calls, limits(t, f.changes)); diff != "" {
+			if diff := cmp.Diff(test.calls, limits(t, f.changed())); diff != "" {
 				t.Errorf("limits set (-want +got):\n%s", diff)
 			}
 		})

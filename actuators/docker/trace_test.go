@@ -1,14 +1,19 @@
 package docker_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,11 +84,13 @@ func TestTraces(t *testing.T) {
 			write("command", strings.ReplaceAll(p.Command, " -H "+f.host(), ""))
 			driver := newDriver(t)
 			run := func(title string, fn func() error) {
-				f.changes = nil
-				if err := fn(); err != nil {
-					f.changes = append(f.changes, err.Error())
+				f.reset()
+				err := fn()
+				lines := f.changed()
+				if err != nil {
+					lines = append(lines, err.Error())
 				}
-				write(title, f.changes...)
+				write(title, lines...)
 			}
 			run("do", func() error { _, err := carry(t.Context(), driver, target, p); return err })
 			write("then", f.snapshot()...)
@@ -140,6 +147,46 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
+// TestDriftIsAppliedAgain is about systemctl daemon-reload, which takes a live update out of the cgroup
+// and leaves Docker believing in it.
+func TestDriftIsAppliedAgain(t *testing.T) {
+	f := newFakeAPI(t)
+	f.add("engram", limited)
+	target, driver := targetAt(f.host(), "engram"), newDriver(t)
+	st, err := driver.Observe(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Parts[0].Effective[policy.CPU] = policy.Unlimited()
+	p, err := driver.Plan(target, st, size(policy.CPU, 2000))
+	if err != nil || len(p.Steps) != 1 || p.Command == "" {
+		t.Errorf("configured as wanted, and not so in effect: plan %+v, %v; want the update", p, err)
+	}
+}
+
+// TestManyWaitForOneSilentDaemon has many targets on a daemon that does not answer: none waits for
+// the others' time, too.
+func TestManyWaitForOneSilentDaemon(t *testing.T) {
+	f := newFakeAPI(t)
+	f.breakAt(func(int, *http.Request) fault { return hang })
+	target, driver := targetAt(f.host(), "engram"), newDriver(t)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if _, err := driver.Observe(ctx, target); !errors.Is(err, actuators.ErrTransient) {
+				t.Errorf("got %v, want a transient error", err)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("20 calls of 0.3 s took %s", took)
+	}
+}
+
 // TestSomebodyElse is about people and programs that touch the same container meanwhile.
 func TestSomebodyElse(t *testing.T) {
 	restart := changes[3]
@@ -149,12 +196,12 @@ func TestSomebodyElse(t *testing.T) {
 		if _, err := carry(t.Context(), driver, target, actuators.Plan{Steps: p.Steps[:4]}); err != nil {
 			t.Fatal(err)
 		}
-		f.find("engram.engramd-c0ffee01c0ff").Running = true
+		f.edit(func() { f.find("engram.engramd-c0ffee01c0ff").Running = true })
 		if err := driver.Do(t.Context(), target, p.Steps[4]); err != nil {
 			t.Fatal(err)
 		}
-		if f.running() != 1 || !f.find("engram").Running {
-			t.Errorf("left %v", f.snapshot())
+		if all := f.snapshot(); !strings.Contains(all[0], "running=true") || !strings.Contains(all[1], "running=false") {
+			t.Errorf("left %v", all)
 		}
 	})
 	t.Run("makes another container of that name", func(t *testing.T) {
@@ -182,7 +229,7 @@ func TestSomebodyElse(t *testing.T) {
 		if _, err := carry(t.Context(), driver, target, p); err != nil {
 			t.Fatal(err)
 		}
-		delete(f.containers, f.find("engram.engramd-c0ffee01c0ff").ID)
+		f.edit(func() { delete(f.containers, f.find("engram.engramd-c0ffee01c0ff").ID) })
 		before := f.snapshot()
 		if err := back(t.Context(), driver, target, p.Steps); !strings.Contains(fmt.Sprint(err), "no way back") {
 			t.Errorf("got %v, want a refusal", err)
@@ -210,9 +257,7 @@ func TestSomebodyElse(t *testing.T) {
 	})
 	t.Run("recreates the container before a live update", func(t *testing.T) {
 		f, target, p := changes[0].planOn(t)
-		f.mu.Lock()
-		f.containers = make(map[string]*fakeContainer)
-		f.mu.Unlock()
+		f.edit(func() { f.containers = make(map[string]*fakeContainer) })
 		f.add("engram", limited)
 		before := f.snapshot()
 		driver := newDriver(t)
@@ -259,7 +304,7 @@ func TestSomebodyElse(t *testing.T) {
 		if _, err := carry(t.Context(), driver, target, actuators.Plan{Steps: p.Steps[:3]}); err != nil {
 			t.Fatal(err)
 		}
-		f.reserved = "engram"
+		f.edit(func() { f.reserved = "engram" })
 		err := driver.Do(t.Context(), target, p.Steps[3])
 		if !strings.Contains(fmt.Sprint(err), actuators.ErrTransient.Error()) {
 			t.Errorf("while it is under way: got %v, want a transient error", err)
@@ -270,10 +315,12 @@ func TestSomebodyElse(t *testing.T) {
 		if !strings.Contains(fmt.Sprint(err), actuators.ErrTransient.Error()) {
 			t.Errorf("undo while it is under way: got %v, want a transient error", err)
 		}
-		f.reserved = ""
 		late := f.add("engram", limited)
-		late.Running = false
-		late.Config["Labels"] = json.RawMessage(`{"io.engramd.recreated-from":"` + f.find("engram.engramd-c0ffee01c0ff").ID + `"}`)
+		f.edit(func() {
+			f.reserved = ""
+			late.Running = false
+			late.Config["Labels"] = json.RawMessage(`{"io.engramd.recreated-from":"` + f.find("engram.engramd-c0ffee01c0ff").ID + `"}`)
+		})
 		if err := back(t.Context(), driver, target, p.Steps[:3]); err != nil {
 			t.Fatal(err)
 		}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	api "github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
-
 	"github.com/engramd/engramd/actuators"
 )
 
@@ -88,38 +85,6 @@ func (d *Driver) set(ctx context.Context, dm *daemon, c container, u update) err
 
 func (m memorySetting) shrinksTo(to memorySetting) bool {
 	return to.Memory > 0 && (m.Memory <= 0 || to.Memory < m.Memory)
-}
-
-// update sends one update. Of CPU only what is set is sent, NanoCPUs or the quota; memory, swap and
-// reservation always go together, or Docker compares the one with the old other.
-func (d *daemon) update(ctx context.Context, id string, cpu *cpuSetting, memory *memorySetting) error {
-	var r api.Resources
-	if cpu != nil {
-		if cpu.NanoCPUs > 0 {
-			r.NanoCPUs = cpu.NanoCPUs
-		} else {
-			r.CPUQuota = cpu.Quota
-		}
-	}
-	if memory != nil {
-		r.Memory, r.MemorySwap, r.MemoryReservation = memory.Memory, memory.Swap, memory.Reservation
-	}
-	return d.call(ctx, "update container "+short(id), changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{Resources: &r})
-		return err
-	})
-}
-
-// setRestart changes the restart policy alone.
-func (d *daemon) setRestart(ctx context.Context, id string, p restartPolicy) error {
-	if p.Name == "" {
-		p.Name = "no" // empty would mean to leave it
-	}
-	policy := api.RestartPolicy{Name: api.RestartPolicyMode(p.Name), MaximumRetryCount: p.MaximumRetryCount}
-	return d.call(ctx, "set the restart policy of "+short(id), changeTimeout, func(ctx context.Context) error {
-		_, err := d.api.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &policy})
-		return err
-	})
 }
 
 // none reports whether the container stays down once it ends.
