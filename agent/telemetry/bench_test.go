@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -64,7 +65,7 @@ func load(b *testing.B, targets, perTarget int, span time.Duration) (*telemetry.
 			if j < len(benchMetrics) {
 				metric = benchMetrics[j]
 			}
-			all = append(all, labels.FromStrings(labels.MetricName, metric, "target", name(i), "job", "bench", "instance", "127.0.0.1:7432"))
+			all = append(all, labels.FromStrings(model.MetricNameLabel, metric, "target", name(i), "job", "bench", "instance", "127.0.0.1:7432"))
 		}
 	}
 	refs := make([]storage.SeriesRef, len(all))

@@ -35,7 +35,7 @@ func (s *store) note(t int64) {
 
 // rewind throws away what was measured after now, so that new samples are in order again. The samples
 // before now stay for history, but are no evidence of the present: they were taken by the clock that
-// was wrong, or is now. All appenders with cached references must be gone.
+// was wrong, or is now.
 func (s *store) rewind(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *store) rewind(ctx context.Context, now time.Time) error {
 		if err := s.db.Close(); err != nil {
 			s.log.WarnContext(ctx, "closing the metric store failed", "error", err)
 		}
-		s.db = nil
+		s.db, s.parked = nil, now
 		for _, name := range append(future, "wal", "wbl", "chunks_head") {
 			if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 				return fmt.Errorf("throw away samples from the clock's future: %w", err)

@@ -23,8 +23,8 @@ func (t *Telemetry) SetFreeBytes(free func(dir string) (uint64, error)) { t.stor
 
 // SetSeriesLimits makes the store refuse series sooner: in all, and new ones of one endpoint.
 func (t *Telemetry) SetSeriesLimits(all, endpoint int64) {
-	t.store.maxSeries.Store(all)
-	t.store.maxSeriesEndpoint.Store(endpoint)
+	t.store.churn.most.Store(all)
+	t.store.churn.mostEndpoint.Store(endpoint)
 }
 
 // Rewind throws away what was measured after now.

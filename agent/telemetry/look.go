@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -144,7 +145,7 @@ func all(parts ...*part) *part {
 // isLocal reports whether a selector names metrics that engramd itself takes.
 func isLocal(ms []*labels.Matcher) bool {
 	for _, m := range ms {
-		if m.Name == labels.MetricName && m.Type != labels.MatchNotEqual && m.Type != labels.MatchNotRegexp {
+		if m.Name == model.MetricNameLabel && m.Type != labels.MatchNotEqual && m.Type != labels.MatchNotRegexp {
 			return strings.HasPrefix(m.Value, "engramd_") || strings.HasPrefix(m.Value, "engram_host_")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -38,7 +39,7 @@ func put(t *testing.T, tel *telemetry.Telemetry, series map[string]string, ago t
 }
 
 func metric(pairs ...string) map[string]string {
-	m := map[string]string{labels.MetricName: pairs[0]}
+	m := map[string]string{model.MetricNameLabel: pairs[0]}
 	for i := 1; i+1 < len(pairs); i += 2 {
 		m[pairs[i]] = pairs[i+1]
 	}

@@ -113,15 +113,15 @@ func TestRemoteThatMisbehavesIsUnknown(t *testing.T) {
 		serve http.HandlerFunc
 		want  string
 	}{
-		"500":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 500) }, "500"},
-		"401":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 401) }, "401"},
+		"500":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", http.StatusInternalServerError) }, "500"},
+		"401":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusUnauthorized) }, "401"},
 		"not json": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "ask Prometheus at"},
 		"no value": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"success","data":{}}`) }, ""},
 		"a string": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`)
 		}, ""},
 		"an error": {func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(422)
+			w.WriteHeader(http.StatusUnprocessableEntity)
 			fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"too hard"}`)
 		}, "too hard"},
 		"hangs": {func(_ http.ResponseWriter, r *http.Request) { r.ParseForm(); <-r.Context().Done() }, "no answer within 1s"},
@@ -129,7 +129,9 @@ func TestRemoteThatMisbehavesIsUnknown(t *testing.T) {
 			w.Header().Set("Content-Length", "99")
 			fmt.Fprint(w, `{"status"`)
 		}, "EOF"},
-		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x"+r.URL.Path, 307) }, "redirects"},
+		"redirects": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/x"+r.URL.Path, http.StatusTemporaryRedirect)
+		}, "redirects"},
 		"endless": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := fmt.Fprint(w, endless); err != nil {

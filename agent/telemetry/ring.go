@@ -19,14 +19,14 @@ type reading struct {
 	at    time.Time
 	group string // the cgroup: its counters begin with it
 
-	cpuSeconds, cpuLimit       float64 // limit in cores, NaN if unlimited or not known
-	periods, throttledPeriods  float64
-	cpuStall, memoryStall      float64 // seconds: CPU some, memory full
-	memory, workingSet, anon   float64
-	memoryLimit                float64
-	oomKills, hits, refaults   float64
-	restarts                   float64
-	oomKilled, cpuHasUnlimited bool
+	cpuSeconds, cpuLimit      float64 // limit in cores, NaN if unlimited or not known
+	periods, throttledPeriods float64
+	cpuStall, memoryStall     float64 // seconds: CPU some, memory full
+	memory, workingSet, anon  float64
+	memoryLimit               float64
+	oomKills, hits, refaults  float64
+	restarts                  float64
+	oomKilled                 bool
 }
 
 // A ring remembers the readings of one target, by part.

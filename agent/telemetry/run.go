@@ -15,15 +15,14 @@ func (t *Telemetry) Run(ctx context.Context) error {
 	defer reads.Wait()
 	r := &round{t: t, reads: &reads, slots: make(chan struct{}, concurrentReads)}
 	plans := make(chan plan, 1)
-	hold := make(chan pause)
-	reads.Go(func() { t.scrape(ctx, plans, hold) })
+	reads.Go(func() { t.scrape(ctx, plans) })
 
 	s := t.setup.Load()
 	plans <- s.plan
 	ticker := time.NewTicker(s.Interval)
 	defer ticker.Stop()
 	for {
-		t.checkClock(ctx, hold)
+		t.checkClock(ctx)
 		r.run(ctx)
 		select {
 		case <-ctx.Done():
@@ -41,12 +40,9 @@ func (t *Telemetry) Run(ctx context.Context) error {
 	}
 }
 
-// A pause stops scraping, says so, and lasts until it is over; then scraping waits for a plan.
-type pause struct{ stopped, over chan struct{} }
-
 // scrape owns the scraper: it applies plans, and watches the endpoints. Applying may take long, as the
 // scrape manager looks up this host's name.
-func (t *Telemetry) scrape(ctx context.Context, plans <-chan plan, hold <-chan pause) {
+func (t *Telemetry) scrape(ctx context.Context, plans <-chan plan) {
 	defer t.scraper.stop()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -58,36 +54,20 @@ func (t *Telemetry) scrape(ctx context.Context, plans <-chan plan, hold <-chan p
 			if err := t.scraper.apply(p); err != nil {
 				t.log.ErrorContext(ctx, "the scrapes could not be started", "error", err)
 			}
-		case p := <-hold:
-			t.scraper.stop()
-			close(p.stopped)
-			<-p.over
 		case <-ticker.C:
 			t.scraper.watch(ctx)
 		}
 	}
 }
 
-// checkClock throws away the future when the clock went back beyond waiting. Scraping stops meanwhile:
-// its references to series would mean other ones afterwards.
-func (t *Telemetry) checkClock(ctx context.Context, hold chan<- pause) {
-	if t.store.behind(time.Now()) <= clockTolerance {
+// checkClock throws away the future when the clock went back beyond waiting.
+func (t *Telemetry) checkClock(ctx context.Context) {
+	now := time.Now()
+	if t.store.behind(now) <= clockTolerance {
 		return
 	}
-	p := pause{make(chan struct{}), make(chan struct{})}
-	defer close(p.over)
-	select {
-	case hold <- p:
-		<-p.stopped
-	case <-ctx.Done():
-		return
-	}
-	if err := t.store.rewind(ctx, time.Now()); err != nil {
+	if err := t.store.rewind(ctx, now); err != nil {
 		t.log.ErrorContext(ctx, "the metric store could not be set back to the clock; it takes no samples until it can", "error", err)
-	}
-	select {
-	case t.changed <- struct{}{}: // applies the plan again
-	default:
 	}
 }
 

@@ -17,7 +17,10 @@ import (
 	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
-var errClosed = errors.New("the metric store is closed")
+var (
+	errClosed = errors.New("the metric store is closed")
+	errParked = errors.New("the metric store cannot be written, and is closed until it can")
+)
 
 // A store is the embedded tsdb. Its database may be exchanged for another while it is in use: readers
 // and appenders hold mu for reading as long as they live, an exchange waits for them.
@@ -31,24 +34,24 @@ type store struct {
 	db     *tsdb.DB             // nil once closed, or while it cannot be opened again
 	reg    *prometheus.Registry // the open database's own metrics
 	closed bool
+	parked time.Time     // when the database was last closed or opened, or failed to open
+	wait   time.Duration // from then until it is tried again
 	lock   fileutil.Releaser
 
-	// generation counts exchanges: a series reference of another generation means another series.
+	// generation counts exchanges; see appender.
 	generation atomic.Uint64
 	// newest is the largest time, in ms, that a collector of ours appended or that was found at open;
 	// since is the time of the last exchange: what is older was measured by a clock that is no more.
 	newest, since atomic.Int64
 	disk          disk
 	churn         churn
-
-	maxSeries, maxSeriesEndpoint atomic.Int64
 }
 
 // openStore opens the database in dir, repairing what can be repaired.
 func openStore(dir string, retention time.Duration, log *slog.Logger, m *metrics) (*store, error) {
 	s := &store{dir: dir, retention: retention, log: log, m: m, disk: disk{dir: dir, log: log, m: m}}
-	s.maxSeries.Store(defaultMaxSeries)
-	s.maxSeriesEndpoint.Store(defaultMaxSeriesEndpoint)
+	s.churn.most.Store(defaultMaxSeries)
+	s.churn.mostEndpoint.Store(defaultMaxSeriesEndpoint)
 	s.since.Store(minTime)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the metric store: %w", err)
@@ -111,8 +114,12 @@ func (s *store) close() error {
 func (s *store) Querier(mint, maxt int64) (storage.Querier, error) {
 	s.mu.RLock()
 	if s.db == nil {
+		closed := s.closed
 		s.mu.RUnlock()
-		return nil, errClosed
+		if closed {
+			return nil, errClosed
+		}
+		return nil, errParked
 	}
 	q, err := s.db.Querier(mint, maxt)
 	if err != nil {

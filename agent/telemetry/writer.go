@@ -2,11 +2,14 @@ package telemetry
 
 import (
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -22,12 +25,11 @@ type sample struct {
 type writer struct {
 	store *store
 
-	mu         sync.Mutex
-	series     map[string]*series
-	generation uint64 // of the store that the references are of
-	round      uint64
-	last       []sample
-	at         time.Time
+	mu     sync.Mutex
+	series map[string]*series
+	round  uint64
+	last   []sample
+	at     time.Time
 }
 
 type series struct {
@@ -35,6 +37,9 @@ type series struct {
 	ref    storage.SeriesRef
 	round  uint64
 }
+
+// staleNaN marks the end of a series.
+var staleNaN = math.Float64frombits(value.StaleNaN)
 
 func newWriter(s *store) *writer { return &writer{store: s, series: map[string]*series{}} }
 
@@ -44,17 +49,7 @@ func (w *writer) write(ctx context.Context, at time.Time, samples []sample) {
 	defer w.mu.Unlock()
 	w.last, w.at = samples, at
 	w.round++
-	a, ok := w.store.appender(ctx)
-	if !ok {
-		w.store.m.droppedFull.Add(float64(len(samples)))
-		return
-	}
-	if a.generation != w.generation {
-		w.generation = a.generation
-		for _, s := range w.series {
-			s.ref = 0
-		}
-	}
+	a := &appender{s: w.store, ctx: ctx}
 	t := at.UnixMilli()
 	for _, smp := range samples {
 		s := w.known(smp)
@@ -67,7 +62,7 @@ func (w *writer) write(ctx context.Context, at time.Time, samples []sample) {
 			delete(w.series, key)
 		}
 	}
-	_ = a.Commit() // never fails: the store reports
+	_ = a.Commit() // never fails
 	w.store.note(t)
 }
 
@@ -90,7 +85,7 @@ func (w *writer) known(smp sample) *series {
 
 func labelsOf(s sample) labels.Labels {
 	b := labels.NewScratchBuilder(1 + len(s.labels)/2)
-	b.Add(labels.MetricName, s.name)
+	b.Add(model.MetricNameLabel, s.name)
 	for i := 0; i+1 < len(s.labels); i += 2 {
 		if s.labels[i+1] != "" {
 			b.Add(s.labels[i], s.labels[i+1])

@@ -214,7 +214,10 @@ func (b broken) Querier(int64, int64) (storage.Querier, error) {
 		return nil, b.err
 	}
 	return &storage.MockQuerier{SelectMockFunction: func(bool, *storage.SelectHints, ...*labels.Matcher) storage.SeriesSet {
-		b.entered <- struct{}{}
+		select {
+		case b.entered <- struct{}{}:
+		case <-b.leave: // nobody counts any more
+		}
 		<-b.leave
 		return storage.EmptySeriesSet()
 	}}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,10 +96,8 @@ func (a *api) selectors(r *http.Request) ([][]*labels.Matcher, error) {
 	if err != nil {
 		return nil, badData("match[]", err)
 	}
-	for _, ms := range sets {
-		if everything(ms) {
-			return nil, badData("match[]", errors.New("match[] must contain at least one non-empty matcher"))
-		}
+	if slices.ContainsFunc(sets, everything) {
+		return nil, badData("match[]", errors.New("match[] must contain at least one non-empty matcher"))
 	}
 	return sets, nil
 }
