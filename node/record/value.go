@@ -125,6 +125,15 @@ func (v Value) idLen() int { return int(binary.LittleEndian.Uint16(v[60:])) }
 // ID returns the id's bytes, shared with v.
 func (v Value) ID() []byte { return v[headerBytes : headerBytes+v.idLen()] }
 
+// SalvageID returns the id of a value that did not pass Check, if there is something in its place that could be one.
+func (v Value) SalvageID() (string, bool) {
+	if len(v) < headerBytes || len(v) < headerBytes+v.idLen() {
+		return "", false
+	}
+	id := string(v.ID())
+	return id, CheckID(id) == nil
+}
+
 // Version returns the version that Seal gave.
 func (v Value) Version() uint64 { return binary.LittleEndian.Uint64(v[8:]) }
 

@@ -7,7 +7,7 @@ import "github.com/engramd/engramd/node/record"
 // ones replayed at open just like new ones. So whatever a View is after n changes, it is again after a
 // restart, a restore or a compaction.
 //
-// Load* come first, from one goroutine, before anyone reads. Apply and Checkpoint come from two goroutines
+// Load* come first, from one goroutine, before anyone reads: all values, then all edges, then all accesses. Apply and Checkpoint come from two goroutines
 // that run beside each other and beside readers. No method may block on I/O except Checkpoint.
 type View interface {
 	// LoadValue is called for every value of the base, ordinals ascending. v must not be kept.

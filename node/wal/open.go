@@ -36,7 +36,8 @@ type Report struct {
 	Segments  int
 	Batches   int
 	LastLSN   uint64
-	TornBytes int64 // of the last batch, which nobody was answered for
+	Floor     uint64 // up to which segments were released
+	TornBytes int64  // of the last batch, which nobody was answered for
 	Holes     []Hole
 }
 
@@ -93,7 +94,7 @@ func (r *recovery) run() error {
 			return err
 		}
 	}
-	r.report.LastLSN, r.report.Segments = r.last, len(l.sealed)
+	r.report.LastLSN, r.report.Segments, r.report.Floor = r.last, len(l.sealed), r.floor
 	if r.lost != nil {
 		r.report.TornBytes = r.lost.torn
 	}

@@ -83,6 +83,13 @@ func (l *Log) ready() (*segment, error) {
 	return s, err
 }
 
+// Releasable tells whether Release would let go of anything.
+func (l *Log) Releasable(lsn uint64) bool {
+	l.segmu.Lock()
+	defer l.segmu.Unlock()
+	return len(l.sealed) > 0 && l.sealed[0].last <= lsn
+}
+
 // Release says that everything up to lsn is safe elsewhere: segments that hold nothing beyond it are
 // renamed for reuse or removed.
 func (l *Log) Release(lsn uint64) error {

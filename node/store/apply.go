@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/wal"
+)
+
+// Apply makes changes durable and visible, all in one batch of the log, and returns a result for each. A
+// refused change leaves no trace and does not hinder the others. The error is not nil if nothing of the
+// group is known to have happened: ErrBusy, ErrFull, ErrReadOnly, ErrClosed, the space's own, or the end of
+// ctx (then all of it may still happen).
+//
+// The changes belong to the store from now on, whatever is returned.
+func (s *Space) Apply(ctx context.Context, changes []Change) ([]Result, error) {
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.store.admit(ctx); err != nil {
+		return nil, err
+	}
+	g := &group{space: s, changes: changes, results: make([]Result, len(changes))}
+	if err := s.store.log.Append(ctx, g); err != nil {
+		return nil, logError(err)
+	}
+	return g.results, nil
+}
+
+// logError says it in the words of this package.
+func logError(err error) error {
+	switch {
+	case errors.Is(err, wal.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, wal.ErrPoisoned):
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case errors.Is(err, wal.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, wal.ErrTooLarge):
+		return fmt.Errorf("%w: %w", record.ErrInvalid, err)
+	}
+	return err
+}
+
+// admit waits while the memtables are at their bound.
+func (st *Store) admit(ctx context.Context) error {
+	if err := st.readOnly(); err != nil {
+		return err
+	}
+	if st.memory.Load() < st.opts.MemtableBytes {
+		return nil
+	}
+	if cause := st.checkpointFailure(); cause != nil {
+		st.requestCheckpoint() // there may be room again by the next write
+		return cause
+	}
+	deadline := time.NewTimer(st.opts.BusyWait)
+	defer deadline.Stop()
+	for {
+		freed := st.room.wait()
+		if st.memory.Load() < st.opts.MemtableBytes {
+			return nil
+		}
+		st.requestCheckpoint()
+		select {
+		case <-freed:
+		case <-deadline.C:
+			return ErrBusy
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// apply makes durable ops of one batch visible. It runs in the writer, or at open.
+func (s *Space) apply(ops []record.Op) {
+	s.mu.Lock()
+	before := s.active.bytes
+	for i := range ops {
+		op := &ops[i]
+		switch op.Kind {
+		case record.Put:
+			s.index.put(op.Ord, string(op.Value.ID()), op.LSN)
+		case record.Delete:
+			s.index.remove(op.Ord)
+		}
+		s.active.apply(op)
+		s.last = op.LSN
+	}
+	grown := s.active.bytes - before
+	s.mu.Unlock()
+	for i := range ops {
+		s.account(&ops[i])
+	}
+	s.store.memory.Add(grown)
+	for _, v := range s.views {
+		v.Apply(ops)
+	}
+	if s.store.memory.Load() >= s.store.opts.CheckpointBytes {
+		s.store.requestCheckpoint()
+	}
+}
+
+// account keeps the writer's own books of ordinals.
+func (s *Space) account(op *record.Op) {
+	switch op.Kind {
+	case record.Delete:
+		s.dead[op.Ord] = true
+	case record.Free:
+		if s.dead[op.Ord] {
+			delete(s.dead, op.Ord)
+			s.free = append(s.free, op.Ord)
+		}
+	}
+	// A link to an ordinal whose put is lost must not meet the next one that gets the ordinal.
+	s.next = max(s.next, op.Ord+1, op.To+1)
+}

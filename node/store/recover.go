@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/engramd/engramd/node/disk"
+	"github.com/engramd/engramd/node/pages"
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/wal"
+)
+
+func isDamage(err error) bool {
+	return errors.Is(err, pages.ErrDamaged) || errors.Is(err, record.ErrCorrupt)
+}
+
+// replay reads the log and gives each space what its base lacks.
+func (st *Store) replay() error {
+	after := uint64(0)
+	for _, s := range st.byID {
+		after = max(after, s.state.applied)
+	}
+	apart := map[record.SpaceID][]byte{}
+	log, report, err := wal.Open(st.opts.WAL, after, &st.writer, func(b wal.Batch) error {
+		return st.replayBatch(b, apart)
+	})
+	st.log, st.report = log, report
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	st.applied.Store(report.LastLSN)
+	for id, ops := range apart {
+		if err := st.byID[id].keepApart(report.LastLSN, ops); err != nil {
+			return err
+		}
+	}
+	return st.checkFloor(report.Floor)
+}
+
+// checkFloor refuses spaces whose base is older than what the log was told when it let go of segments: bbolt
+// fell back to an older state.
+func (st *Store) checkFloor(floor uint64) error {
+	for _, s := range st.byID {
+		if s.Err() == nil && s.state.applied < floor {
+			s.refuse(fmt.Errorf("%w: the base is of LSN %d, and the log begins behind %d", pages.ErrDamaged, s.state.applied, floor))
+		}
+	}
+	return nil
+}
+
+// replayBatch applies a batch. Ops of spaces that are gone are dropped, those of refused ones set apart.
+func (st *Store) replayBatch(b wal.Batch, apart map[record.SpaceID][]byte) error {
+	ops := map[*Space][]record.Op{}
+	rest := b.Entries
+	for i := range b.Count {
+		op, after, err := record.NextOp(rest)
+		if err != nil {
+			return fmt.Errorf("log entry %d: %w", b.First+uint64(i), err)
+		}
+		op.LSN = b.First + uint64(i)
+		raw := rest[:len(rest)-len(after)]
+		rest = after
+		s := st.byID[op.Space]
+		switch {
+		case s == nil:
+		case s.Err() != nil:
+			apart[op.Space] = append(apart[op.Space], raw...)
+		case op.LSN > s.state.applied:
+			op.Value = append(record.Value(nil), op.Value...)
+			ops[s] = append(ops[s], op)
+		}
+	}
+	for s, ops := range ops {
+		s.apply(ops)
+	}
+	return nil
+}
+
+// keepApart keeps ops of a refused space in a file beside its base: the log lets go of them, and whoever restores the space
+// may want them.
+func (s *Space) keepApart(lsn uint64, ops []byte) error {
+	name := path.Join(s.dir, fmt.Sprintf("unapplied-%d.ops", lsn))
+	if err := disk.WriteWhole(s.store.opts.FS, name, ops); err != nil {
+		return fmt.Errorf("set apart what the damaged space %s lacks: %w", s.Name(), err)
+	}
+	s.store.opts.Logger.Warn("changes of a damaged space are set apart", "space", s.Name(), "file", name)
+	return nil
+}
+
+// setApart keeps what a space's memtables hold when its base turns out to be damaged.
+func (s *Space) setApart() error {
+	s.mu.RLock()
+	var ops []byte
+	lsn := s.last
+	for _, m := range []*memtable{s.frozen, s.active} {
+		if m != nil {
+			ops = m.appendOps(ops, s.id)
+		}
+	}
+	s.mu.RUnlock()
+	return s.keepApart(lsn, ops)
+}
+
+// appendOps writes the memtable as ops, whose order among different keys does not matter.
+func (m *memtable) appendOps(dst []byte, space record.SpaceID) []byte {
+	for ord, v := range m.values {
+		op := record.Op{Kind: record.Put, Space: space, Ord: ord, Value: v}
+		if v == nil {
+			op.Kind = record.Delete
+		}
+		dst = record.AppendOp(dst, &op)
+	}
+	for k, d := range m.edges {
+		op := record.Op{Kind: record.Link, Space: space, Ord: k.from(), To: k.to(), Weight: d.weight}
+		switch {
+		case m.void(k, d):
+			continue
+		case d.weight == 0:
+			op.Kind = record.Unlink
+		case d.ifThere:
+			op.Kind = record.Strengthen
+		}
+		dst = record.AppendOp(dst, &op)
+	}
+	for ord, a := range m.access {
+		dst = record.AppendOp(dst, &record.Op{Kind: record.Touch, Space: space, Ord: ord, Access: a})
+	}
+	return dst
+}
+
+// release lets go of the log up to lsn, which all bases have.
+func (st *Store) release(ctx context.Context, lsn uint64) error {
+	if !st.log.Releasable(lsn) {
+		return nil
+	}
+	for _, s := range st.open() {
+		if err := s.advance(ctx, lsn); err != nil {
+			return err
+		}
+	}
+	return st.log.Release(lsn)
+}
+
+// advance notes in the base that it lacks nothing up to lsn, so that a base that is older than the log's
+// beginning shows.
+func (s *Space) advance(ctx context.Context, lsn uint64) error {
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	if s.Err() != nil || s.applied.Load() >= lsn {
+		return nil
+	}
+	w := baseWriter{space: s, state: s.state}
+	if err := w.commit(lsn, nil); err != nil {
+		return s.failed(err)
+	}
+	return ctx.Err()
+}
+
+func (st *Store) requestCheckpoint() {
+	select {
+	case st.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// noteCheckpoint remembers how the last checkpoint ended. One that failed for another reason than a full
+// disk leaves the store read-only: what a base has is unknown until it is opened again.
+func (st *Store) noteCheckpoint(err error) {
+	switch {
+	case err == nil:
+		st.failure.Store(nil)
+		return
+	case errors.Is(err, context.Canceled):
+		return
+	case errors.Is(err, ErrFull):
+	case errors.Is(err, ErrDamaged):
+	default:
+		readOnly := fmt.Errorf("%w: %w", ErrReadOnly, err)
+		st.broken.CompareAndSwap(nil, &readOnly)
+	}
+	st.failure.Store(&err)
+	st.opts.Logger.Error("checkpoint failed", "error", err)
+}
+
+// checkpointFailure returns why memtables do not get into their bases, or nil.
+func (st *Store) checkpointFailure() error {
+	if p := st.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

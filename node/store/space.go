@@ -1,0 +1,142 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/engramd/engramd/node/pages"
+	"github.com/engramd/engramd/node/record"
+)
+
+// A Space is a set of memories that is stored, linked and recalled by itself. Its methods may be called from any goroutine.
+type Space struct {
+	store *Store
+	id    record.SpaceID
+	name  atomic.Pointer[string]
+	dir   string // inside the store's file system
+	views []View
+	base  *base // nil while damaged at open
+
+	mu     sync.RWMutex // index, tables, faults; taken for single look-ups only
+	index  *index
+	active *memtable
+	frozen *memtable // being written into the base, or nil
+	last   uint64    // LSN of the last op of this space
+	faults []error
+
+	// Of the writer alone, after Open.
+	next record.Ord   // never given yet
+	free []record.Ord // given, deleted, and freed
+	dead map[record.Ord]bool
+
+	// Of whoever writes the base: a checkpoint, a migration.
+	baseMu sync.Mutex
+	state  state
+
+	applied atomic.Uint64 // state.applied, for others to see
+	damage  atomic.Pointer[error]
+	dropped atomic.Bool
+}
+
+const maxFaults = 100
+
+// ID and Name say which space it is.
+func (s *Space) ID() record.SpaceID { return s.id }
+
+// Name returns the name under which the space was opened or to which it was renamed.
+func (s *Space) Name() string { return *s.name.Load() }
+
+// Dir returns the directory of the space, for views that have files.
+func (s *Space) Dir() string { return s.store.opts.FS.Path(s.dir) }
+
+// Views returns the views that were made for the space.
+func (s *Space) Views() []View { return s.views }
+
+// Err returns why the space cannot be used: a *DamageError, ErrNoSpace after it was deleted, or nil.
+func (s *Space) Err() error {
+	if p := s.damage.Load(); p != nil {
+		return *p
+	}
+	if s.dropped.Load() {
+		return fmt.Errorf("%w: %s was deleted", ErrNoSpace, s.Name())
+	}
+	return nil
+}
+
+// Count returns the number of memories.
+func (s *Space) Count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.live
+}
+
+// Lookup returns the ordinal and the version of id; false if there is no such memory.
+func (s *Space) Lookup(id string) (record.Ord, uint64, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	ord := s.index.lookup(id)
+	return ord, s.index.version(ord), ord != 0
+}
+
+// RecordID returns the id of ord; false if it is not alive.
+func (s *Space) RecordID(ord record.Ord) (string, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.index.version(ord) == 0 {
+		return "", false
+	}
+	return s.index.id(ord), true
+}
+
+// Version returns the version of ord, zero if it is not alive. It is authoritative: bytes of another version are a
+// miss.
+func (s *Space) Version(ord record.Ord) uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.version(ord)
+}
+
+// Limit returns an ordinal above all that are in use.
+func (s *Space) Limit() record.Ord {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return record.Ord(len(s.index.rows))
+}
+
+// isolate remembers damage that touches single values only.
+func (s *Space) isolate(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) < maxFaults {
+		s.faults = append(s.faults, err)
+	}
+	s.store.opts.Logger.Error("a stored value is damaged", "space", s.Name(), "error", err)
+}
+
+// Faults returns the damaged values that were found so far, at most 100.
+func (s *Space) Faults() []error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return append([]error(nil), s.faults...)
+}
+
+// failed notes what an operation on the base ended with: structural damage refuses the space from now on.
+func (s *Space) failed(err error) error {
+	if gone := s.Err(); err != nil && gone != nil {
+		return gone // the base was closed meanwhile
+	}
+	if !errors.Is(err, pages.ErrDamaged) {
+		return err
+	}
+	return s.refuse(err)
+}
+
+func (s *Space) refuse(cause error) error {
+	var err error = &DamageError{Space: s.Name(), File: s.Dir() + "/base.db", Cause: cause}
+	if s.damage.CompareAndSwap(nil, &err) {
+		s.store.opts.Logger.Error("a space is refused", "space", s.Name(), "error", cause)
+	}
+	return *s.damage.Load()
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/wal"
+)
+
+// A SpaceInfo is what the catalog says of a space.
+type SpaceInfo struct {
+	ID        record.SpaceID
+	Name      string
+	Dimension int // of its vectors; 0: not fixed yet
+	Count     int
+	Err       error // why it is refused, or nil
+}
+
+// ErrSpaceExists: a space of this name exists with another dimension, or at all.
+var ErrSpaceExists = errors.New("a space of this name exists")
+
+// Space returns the space of this name or alias.
+func (st *Store) Space(name string) (*Space, error) {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	if target, ok := st.catalog.Aliases[name]; ok {
+		name = target
+	}
+	s := st.spaces[name]
+	if s == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoSpace, name)
+	}
+	return s, nil
+}
+
+// Spaces returns what there is, by name.
+func (st *Store) Spaces() []SpaceInfo {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	var out []SpaceInfo
+	for _, e := range st.catalog.Spaces {
+		if s := st.byID[e.ID]; s != nil && !e.Deleted {
+			out = append(out, SpaceInfo{ID: e.ID, Name: e.Name, Dimension: e.Dimension, Count: s.Count(), Err: s.Err()})
+		}
+	}
+	slices.SortFunc(out, func(a, b SpaceInfo) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// Create makes a space. It is no error if there is one of this name and dimension.
+func (st *Store) Create(name string, dimension int) (*Space, error) {
+	if err := record.CheckSpaceName(name); err != nil {
+		return nil, err
+	}
+	if dimension < 0 || dimension > record.MaxDimension {
+		return nil, &record.InvalidError{Field: "dimension", Reason: fmt.Sprintf("%d is outside 0 to %d", dimension, record.MaxDimension)}
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if e := st.catalog.find(name); e != nil {
+		if e.Dimension != dimension {
+			return nil, fmt.Errorf("%w: %s has dimension %d", ErrSpaceExists, name, e.Dimension)
+		}
+		return st.spaces[name], nil
+	}
+	if _, taken := st.catalog.Aliases[name]; taken {
+		return nil, fmt.Errorf("%w: %s is an alias", ErrSpaceExists, name)
+	}
+	c := st.catalog.clone()
+	e := entry{ID: c.NextID, Name: name, Dimension: dimension, CreatedAt: st.opts.Now().UTC()}
+	c.NextID++
+	c.Spaces = append(c.Spaces, e)
+	if err := c.write(st.opts.FS); err != nil {
+		return nil, err
+	}
+	st.catalog = c
+	if err := st.openSpace(e); err != nil {
+		return nil, err
+	}
+	s := st.spaces[name]
+	// The log lacks nothing of it so far.
+	w := baseWriter{space: s, state: s.state}
+	if err := w.commit(st.applied.Load(), nil); err != nil {
+		return nil, s.failed(err)
+	}
+	return s, s.loaded()
+}
+
+// Dimension returns the length of the vectors of s; zero if it is not fixed yet.
+func (s *Space) Dimension() int {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	if e := s.store.catalog.find(s.Name()); e != nil {
+		return e.Dimension
+	}
+	return 0
+}
+
+// FixDimension sets the length of the vectors of s if it is not fixed yet.
+func (s *Space) FixDimension(n int) error {
+	st := s.store
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	c := st.catalog.clone()
+	e := c.find(s.Name())
+	switch {
+	case e == nil:
+		return fmt.Errorf("%w: %s", ErrNoSpace, s.Name())
+	case e.Dimension == n:
+		return nil
+	case e.Dimension != 0:
+		return &record.InvalidError{Field: "vector", Reason: fmt.Sprintf("has %d numbers; this space has %d", n, e.Dimension)}
+	}
+	e.Dimension = n
+	if err := c.write(st.opts.FS); err != nil {
+		return err
+	}
+	st.catalog = c
+	return nil
+}
+
+// Alias makes name a second name of the space target, in place of what it led to before. An empty target removes it.
+func (st *Store) Alias(name, target string) error {
+	if err := record.CheckSpaceName(name); err != nil {
+		return err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	c := st.catalog.clone()
+	switch {
+	case c.find(name) != nil:
+		return fmt.Errorf("%w: %s", ErrSpaceExists, name)
+	case target == "":
+		delete(c.Aliases, name)
+	case c.find(target) == nil:
+		return fmt.Errorf("%w: %s", ErrNoSpace, target)
+	default:
+		c.Aliases[name] = target
+	}
+	if err := c.write(st.opts.FS); err != nil {
+		return err
+	}
+	st.catalog = c
+	return nil
+}
+
+// Drop deletes a space: a tombstone in the catalog, then its files. What the log still says about its id is
+// ignored for ever. Run must be running.
+func (st *Store) Drop(ctx context.Context, name string) error {
+	s, err := st.bury(name)
+	if err != nil {
+		return err
+	}
+	s.dropped.Store(true)
+	// Behind this empty group the writer has nothing of the space under way.
+	if err := st.log.Append(ctx, &group{space: s}); err != nil && st.log.Poisoned() == nil {
+		return logError(err)
+	}
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	err = s.close()
+	s.mu.Lock()
+	if s.active != nil {
+		s.store.memory.Add(-s.active.bytes)
+	}
+	if s.frozen != nil {
+		s.store.memory.Add(-s.frozen.bytes)
+		s.frozen = nil
+	}
+	s.active = newMemtable(s.last + 1)
+	s.mu.Unlock()
+	st.room.signal()
+	return errors.Join(err, st.sweep(s.id))
+}
+
+// bury takes a space out of the catalog.
+func (st *Store) bury(name string) (*Space, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	c := st.catalog.clone()
+	e := c.find(name)
+	if e == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoSpace, name)
+	}
+	e.Deleted = true
+	for alias, target := range c.Aliases {
+		if target == name {
+			delete(c.Aliases, alias)
+		}
+	}
+	if err := c.write(st.opts.FS); err != nil {
+		return nil, err
+	}
+	st.catalog = c
+	s := st.byID[e.ID]
+	delete(st.spaces, name)
+	delete(st.byID, e.ID)
+	return s, nil
+}
+
+// sweep removes the files of a deleted space, and then its tombstone.
+func (st *Store) sweep(id record.SpaceID) error {
+	if err := removeAll(st.opts.FS.Path(spaceDir(id))); err != nil {
+		return err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	c := st.catalog.clone()
+	c.Spaces = slices.DeleteFunc(c.Spaces, func(e entry) bool { return e.ID == id && e.Deleted })
+	if err := c.write(st.opts.FS); err != nil {
+		return err
+	}
+	st.catalog = c
+	return nil
+}
+
+// Stats are what the store tells about itself.
+type Stats struct {
+	WAL           wal.Stats
+	Recovery      wal.Report
+	MemtableBytes int64
+	ReadOnly      error // why writes are refused, or nil
+}
+
+// Stats tells about the store.
+func (st *Store) Stats() Stats {
+	return Stats{WAL: st.log.Stats(), Recovery: st.report, MemtableBytes: st.memory.Load(), ReadOnly: st.readOnly()}
+}
+
+func (st *Store) readOnly() error {
+	if p := st.broken.Load(); p != nil {
+		return *p
+	}
+	if err := st.log.Poisoned(); err != nil {
+		return logError(err)
+	}
+	return nil
+}
