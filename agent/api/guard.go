@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -13,8 +14,9 @@ import (
 // make the browser send requests to loopback.
 //
 // Two things are checked. The Host must be one of ours, so that a page cannot give a name of its own
-// to 127.0.0.1 (DNS rebinding); an address is fine, for a rebinding needs a name. And what changes
-// something must not come from another origin (Sec-Fetch-Site, Origin).
+// to 127.0.0.1 (DNS rebinding); an address is fine, for a rebinding needs a name. And neither what
+// changes something (Sec-Fetch-Site, Origin) nor a script's reading (Origin; a link has none) may come
+// from another origin.
 type guard struct {
 	hosts   []string
 	trusted bool // every request that changes something proves itself by a token
@@ -43,10 +45,21 @@ func (g *guard) check(r *http.Request) error {
 		return problem(http.StatusMisdirectedRequest, "foreign-host", "the name %.100q is not this agent's", r.Host).
 			WithRemedy("use its address or localhost")
 	}
-	if err := g.origin.Check(r); err != nil {
-		return problem(http.StatusForbidden, "foreign-origin", "a web page of another origin may not change anything here")
+	if g.origin.Check(r) != nil || !g.trusted && foreign(r) {
+		return problem(http.StatusForbidden, "foreign-origin", "a web page of another origin may not use this")
 	}
 	return nil
+}
+
+// foreign reports whether a script of another origin asks. The handlers mounted here may let every
+// origin read, as Prometheus' API does by default.
+func foreign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != r.Host
 }
 
 // ours reports whether a Host header names this agent.
