@@ -109,3 +109,43 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckExpr(t *testing.T) {
+	if err := rules.CheckExpr("up"); err != nil {
+		t.Error(err)
+	}
+	if err := rules.CheckExpr("up{"); err == nil || err.Error() != "unexpected end of input inside braces" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestShortestRange(t *testing.T) {
+	for expr, want := range map[string]time.Duration{
+		"up": 0, "rate(a_total[5m]) + rate(b_total[1m])": time.Minute, "max_over_time(up[1h:1m])": 0, "max_over_time(rate(a_total[2m])[1h:])": 2 * time.Minute,
+	} {
+		if got, err := rules.ShortestRange(expr); err != nil || got != want {
+			t.Errorf("%s: got %s, %v", expr, got, err)
+		}
+	}
+	if _, err := rules.ShortestRange("("); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestLosesLabel(t *testing.T) {
+	for expr, want := range map[string]bool{
+		"up": false, "1": true, "-up": false, "(sum(up))": true, "sum by (target) (up)": false, "sum by (job) (up)": true,
+		"sum without (job) (up)": false, "sum without (target) (up)": true, "sum by (target) (sum(up))": true,
+		"topk(3, up)": false, "topk(3, sum(up))": true, "rate(a_total[5m])": false, "sum(up) > 1": true, "1 < sum by (target) (up)": false,
+		"sum by (target) (a) / sum by (target) (b)": false, "a / on (target) b": false, "a / on (job) b": true, "a > on (job) b": true,
+		"a / ignoring (target) b": true, "a / ignoring (job) b": false, "a / on (job) group_left sum(b)": false, "sum(a) / on (job) group_right b": false,
+		"sum(a) or b": false, "sum(a) or sum(b)": true, "a and on (job) sum(b)": false, "sum(a) unless b": true, "vector(1)": false,
+	} {
+		if got, err := rules.LosesLabel(expr, "target"); err != nil || got != want {
+			t.Errorf("%s: got %v, %v", expr, got, err)
+		}
+	}
+	if _, err := rules.LosesLabel("(", "target"); err == nil {
+		t.Error("no error")
+	}
+}

@@ -10,10 +10,13 @@ func Nearest(got string, names []string) string {
 	if len(got) > longest {
 		return ""
 	}
-	best, distance := "", 1+min(3, max(1, len(got)*2/5))
+	best, distance := "", min(len(got), 1+min(3, max(1, len(got)*2/5)))
 	for _, name := range names {
 		if len(name) > longest {
 			continue
+		}
+		if strings.EqualFold(got, name) {
+			return name
 		}
 		if d := edits(got, name); d < distance {
 			best, distance = name, d

@@ -16,6 +16,8 @@ type Config struct {
 	// DataDir holds the journal, the metric history and the node's data. A relative one is relative
 	// to the working directory, not to the file.
 	DataDir string
+	// Discover asks for [WithFound].
+	Discover bool
 	// Mode caps every target and policy when it is dry-run; otherwise the most specific mode wins.
 	Mode policy.Mode
 

@@ -266,10 +266,11 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if !f.IsExported() || name == "-" {
+		inline := f.Type.Kind() == reflect.Struct && (strings.Contains(options, "inline") || f.Anonymous && name == "")
+		if !f.IsExported() && !(f.Anonymous && inline) || name == "-" {
 			continue
 		}
-		if f.Type.Kind() == reflect.Struct && (strings.Contains(options, "inline") || f.Anonymous && name == "") {
+		if inline {
 			for _, inner := range fieldsOf(f.Type) {
 				inner.index = append([]int{i}, inner.index...)
 				fields = append(fields, inner)

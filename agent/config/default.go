@@ -41,8 +41,11 @@ func Init(found map[string][]actuators.Found) []byte {
 	}
 	text = replaceSection(text, "targets", targets.String())
 	text = replaceSection(text, "policies", policies.String())
-	return []byte(text)
+	return []byte(discover.ReplaceAllString(text, ""))
 }
+
+// discover is the line that a file which names its targets does without.
+var discover = regexp.MustCompile(`(?m)^discover: .*\n`)
 
 // uniqueName makes a target's name of what a platform calls a thing.
 func uniqueName(found string, taken map[string]bool) string {

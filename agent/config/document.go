@@ -18,6 +18,9 @@ type document struct {
 	// person, auto acts. A target and a policy may say otherwise, the most specific wins; but dry-run
 	// here caps all.
 	Mode policy.Mode `yaml:"mode" oneof:"dry-run approve auto"`
+	// Discover watches what runs on this host when engramd starts, beside the targets that are named: in
+	// mode approve, with a policy that proposes and changes nothing before a person said yes.
+	Discover bool `yaml:"discover,omitempty"`
 	// Listen is where the agent and the embedded node answer, as host:port.
 	Listen Listen `yaml:"listen"`
 	// Auth says who may call the API.

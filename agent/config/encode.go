@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"reflect"
 	"strconv"
 	"time"
@@ -17,6 +18,14 @@ type writer interface{ toYAML() any }
 func encode(v reflect.Value) any {
 	if w, ok := v.Interface().(writer); ok && !(v.Kind() == reflect.Pointer && v.IsNil()) {
 		return w.toYAML()
+	}
+	switch m := v.Interface().(type) {
+	case encoding.TextMarshaler:
+		if text, err := m.MarshalText(); err == nil {
+			return string(text)
+		}
+	case yaml.BytesMarshaler, yaml.InterfaceMarshaler:
+		return m
 	}
 	if v.Type() == durationType {
 		return formatDuration(time.Duration(v.Int()))

@@ -110,7 +110,7 @@ func TestExampleWithoutLaterStages(t *testing.T) {
 	if diff := cmp.Diff(want, engram, cmp.AllowUnexported(policy.Quantity{})); diff != "" {
 		t.Errorf("target (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]config.Scrape{{Job: "node", URL: "http://127.0.0.1:7432/metrics", Target: "engram"}}, c.Metrics.Scrape); diff != "" {
+	if diff := cmp.Diff([]config.Scrape{{Job: "engram", URL: "http://127.0.0.1:7432/metrics", Target: "engram"}}, c.Metrics.Scrape); diff != "" {
 		t.Error(diff)
 	}
 	var names []string

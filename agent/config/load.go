@@ -87,7 +87,7 @@ type resolver struct {
 
 func (r *resolver) resolve() {
 	r.version()
-	r.cfg.DataDir, r.cfg.Mode, r.cfg.Node = r.doc.DataDir, r.doc.Mode, r.doc.Node
+	r.cfg.DataDir, r.cfg.Mode, r.cfg.Node, r.cfg.Discover = r.doc.DataDir, r.doc.Mode, r.doc.Node, r.doc.Discover
 	if r.doc.DataDir == "" {
 		r.faultAt("data_dir", "data_dir: it is empty", "")
 	}

@@ -266,6 +266,7 @@ func (r *resolver) add(s *policySection, m *policy.Matrix, targets []*Target, by
 	}
 	r.madeBy[p.Name] = path
 	r.cooldowns(&p, targets, path)
+	r.unboundedGrowth(&p, targets, path)
 	r.checkRanges(&p, path)
 	r.cfg.Policies = append(r.cfg.Policies, p)
 }
@@ -307,6 +308,20 @@ func (r *resolver) longestCooldown(m *policy.Matrix, t *Target, configured time.
 		row(0, *m.Otherwise)
 	}
 	return longest
+}
+
+// unboundedGrowth warns of growth to the maximum where only the host, which is not known here, bounds
+// it.
+func (r *resolver) unboundedGrowth(p *Policy, targets []*Target, path string) {
+	for _, t := range targets {
+		for _, row := range p.Matrix.Rows {
+			for _, c := range row.Changes {
+				if c.To != nil && c.To.Max && c.Cap.IsUnset() && t.Limits[c.Resource].Max.IsUnset() && r.owns(t, c.Resource) && !r.unbuiltTargets[t.Name] {
+					r.warnOf(t, r.at(path), fmt.Sprintf("policy %s: nothing but the host bounds `%s: {to: max}`: %s has no limits.%s.max", p.Name, c.Resource, targetHere, c.Resource))
+				}
+			}
+		}
+	}
 }
 
 // checkRanges warns of ranges that the samples cannot fill.

@@ -35,7 +35,7 @@ func (r *resolver) metrics() {
 			continue
 		}
 		path := fmt.Sprintf("targets[%d].node.url", i)
-		one := Scrape{Job: "node", URL: t.NodeURL + "/metrics", Target: t.Name}
+		one := Scrape{Job: t.Name, URL: t.NodeURL + "/metrics", Target: t.Name}
 		r.scraped(seen, one.URL, path, "target "+t.Name)
 		m.Scrape = append(m.Scrape, one)
 	}
