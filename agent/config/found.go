@@ -19,11 +19,18 @@ func WithFound(c *Config, found map[string][]actuators.Found, reg actuators.Regi
 	all := *c
 	all.Targets, all.Policies = slices.Clone(c.Targets), slices.Clone(c.Policies)
 	for _, t := range more.Targets {
+		if _, taken := c.Target(t.Name); taken {
+			continue
+		}
 		t.Mode = policy.Approve
 		t.Safety = c.Safety
+		t.Procedure.Validation, t.Procedure.RetryAfter = c.document.Validation.validation(), c.Safety.RetryAfter
 		all.Targets = append(all.Targets, t)
 	}
 	for _, p := range more.Policies {
+		if _, taken := c.Target(p.Targets[0]); taken {
+			continue
+		}
 		p.Every = max(p.Every, c.Metrics.Interval)
 		all.Policies = append(all.Policies, p)
 	}

@@ -55,7 +55,7 @@ func Parse(name string, data []byte, reg actuators.Registry) (*Config, error) {
 	d := decodeDocument(newSource(name, data), doc, reg)
 	r := &resolver{
 		decoder: d, doc: doc, cfg: &Config{Path: name, document: doc}, hash: sha256.New(),
-		dir: filepath.Dir(name), specs: map[string]string{}, unbuiltTargets: map[string]bool{}, canChange: map[string][]policy.Resource{}, madeBy: map[string]string{},
+		dir: filepath.Dir(name), specs: map[string]string{}, unbuiltTargets: map[string]bool{}, canChange: map[string][]policy.Resource{}, madeBy: map[string]origin{},
 	}
 	if len(d.values) > 0 || len(d.faults) == 0 { // else there is nothing to look at
 		r.resolve()
@@ -81,7 +81,7 @@ type resolver struct {
 	// unbuiltTargets are those whose platform this build does not have.
 	unbuiltTargets map[string]bool
 	canChange      map[string][]policy.Resource // by platform
-	madeBy         map[string]string            // the section that each policy came from
+	madeBy         map[string]origin            // by the name of the policy
 	alike          []alike
 }
 

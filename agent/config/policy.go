@@ -260,15 +260,27 @@ func (r *resolver) add(s *policySection, m *policy.Matrix, targets []*Target, by
 	for _, t := range targets {
 		p.Targets = append(p.Targets, t.Name)
 	}
-	if other, taken := r.madeBy[p.Name]; taken && other != path && s.Preset != "" {
+	if other, taken := r.madeBy[p.Name]; taken && other.name != r.sectionName(path) {
 		r.faultAt(path+".name", fmt.Sprintf("there are two policies %q", p.Name),
-			fmt.Sprintf("preset %s makes several policies, each with this name, a dash and its own; line %d has one of them", s.Preset, r.at(other+".name").Line))
+			fmt.Sprintf("a preset of several matrices makes a policy of each, with the section's name, a dash and its own; line %d has the other one", r.at(other.path+".name").Line))
 	}
-	r.madeBy[p.Name] = path
+	r.madeBy[p.Name] = origin{path, r.sectionName(path)}
 	r.cooldowns(&p, targets, path)
 	r.unboundedGrowth(&p, targets, path)
 	r.checkRanges(&p, path)
 	r.cfg.Policies = append(r.cfg.Policies, p)
+}
+
+// An origin is the section that a policy came from. Two sections of one name have been complained of.
+type origin struct{ path, name string }
+
+func (r *resolver) sectionName(path string) string {
+	for i := range r.doc.Policies {
+		if fmt.Sprintf("policies[%d]", i) == path {
+			return r.doc.Policies[i].Name
+		}
+	}
+	return ""
 }
 
 // cooldowns notes the cooldown in effect, and says so where fresh evidence takes longer than what is
@@ -317,7 +329,7 @@ func (r *resolver) unboundedGrowth(p *Policy, targets []*Target, path string) {
 		for _, row := range p.Matrix.Rows {
 			for _, c := range row.Changes {
 				if c.To != nil && c.To.Max && c.Cap.IsUnset() && t.Limits[c.Resource].Max.IsUnset() && r.owns(t, c.Resource) && !r.unbuiltTargets[t.Name] {
-					r.warnOf(t, r.at(path), fmt.Sprintf("policy %s: nothing but the host bounds `%s: {to: max}`: %s has no limits.%s.max", p.Name, c.Resource, targetHere, c.Resource))
+					r.warnOf(t, r.at(path), fmt.Sprintf("policy %s: nothing but the host bounds `%s: {to: max}` of %s: limits.%s.max is not set", p.Name, c.Resource, targetHere, c.Resource))
 				}
 			}
 		}

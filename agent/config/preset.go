@@ -103,7 +103,7 @@ func (r *resolver) suggest(s *policySection, t *Target, limits limitsSection, pa
 			missing = append(missing, "steps: ["+strings.Join(one.Bounds.Steps, ", ")+"]")
 		}
 		if len(missing) > 0 && r.owns(t, one.Resource) {
-			r.warnOf(t, r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s suggests limits that %s does not have: %s: {%s}",
+			r.warnOf(t, r.at(path+".preset"), fmt.Sprintf("policy %s: preset %s suggests limits that are not set for %s: %s: {%s}",
 				s.Name, s.Preset, targetHere, one.Resource, strings.Join(missing, ", ")))
 		}
 	}
