@@ -84,13 +84,38 @@ func NextOp(b []byte) (op Op, rest []byte, err error) {
 	if b[1]|b[2]|b[3] != 0 {
 		return op, nil, corrupt("op: bytes that are always zero are not")
 	}
-	if op.Ord == 0 || op.Ord > MaxOrd {
-		return op, nil, corrupt("op: ordinal %d", op.Ord)
-	}
 	if err := op.read(body); err != nil {
 		return op, nil, err
 	}
-	return op, rest, nil
+	return op, rest, op.Check()
+}
+
+// Check tells whether op may be in the log. What does not pass must never be written: nothing could read it again.
+func (op *Op) Check() error {
+	if op.Ord == 0 || op.Ord > MaxOrd {
+		return corrupt("op: ordinal %d", op.Ord)
+	}
+	switch op.Kind {
+	case Put:
+		if err := op.Value.checkShape(); err != nil {
+			return err
+		}
+		if (len(op.Vector) > 0) != (op.Value[3]&flagVectorNow != 0) || len(op.Vector) > MaxDimension {
+			return corrupt("op: the value and the vector contradict one another")
+		}
+	case Link, Unlink, Strengthen:
+		if op.To == 0 || op.To > MaxOrd || op.To == op.Ord {
+			return corrupt("op: edge from %d to %d", op.Ord, op.To)
+		}
+		if op.Kind == Unlink && op.Weight != 0 || op.Kind != Unlink && !op.Weight.Valid() {
+			return corrupt("op: weight %d", op.Weight)
+		}
+	case Touch:
+		if x := float64(op.Access.Activation); math.IsNaN(x) || x < 0 || x > 1 {
+			return corrupt("op: activation %v", x)
+		}
+	}
+	return nil
 }
 
 func (op *Op) read(body []byte) error {
@@ -103,12 +128,6 @@ func (op *Op) read(body []byte) error {
 			return corrupt("op: edge of %d bytes", len(body))
 		}
 		op.To, op.Weight = Ord(le.Uint32(body)), Weight(le.Uint16(body[4:]))
-		if op.To == 0 || op.To > MaxOrd || op.To == op.Ord {
-			return corrupt("op: edge from %d to %d", op.Ord, op.To)
-		}
-		if op.Kind == Unlink && op.Weight != 0 || op.Kind != Unlink && !op.Weight.Valid() {
-			return corrupt("op: weight %d", op.Weight)
-		}
 	case Touch:
 		a, err := ReadAccess(body)
 		if err != nil {
@@ -139,9 +158,6 @@ func (op *Op) readPut(body []byte) error {
 		return err
 	}
 	op.Vector = readVector(body[n:])
-	if (len(op.Vector) > 0) != (op.Value[3]&flagVectorNow != 0) {
-		return corrupt("op: the value and the vector contradict one another")
-	}
 	return nil
 }
 

@@ -101,18 +101,30 @@ func (w *writer) place(s *Space, c *Change, lsn uint64) (op record.Op, err error
 	}
 	switch c.Kind {
 	case record.Put:
-		err = d.put(s, c, &op)
+		if err = d.checkPut(c); err == nil {
+			err = d.put(s, c, &op)
+		}
 	case record.Delete:
 		err = d.remove(s, c, &op)
 	case record.Free:
 		if !s.dead[op.Ord] {
 			err = ErrNotFound
 		}
+	default:
+		err = asInvalid(op.Check())
 	}
 	if err == nil {
 		d.ops = append(d.ops, op)
 	}
 	return op, err
+}
+
+// asInvalid turns what cannot be logged into the caller's fault.
+func asInvalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &record.InvalidError{Field: "change", Reason: err.Error()}
 }
 
 // resolve turns ids into ordinals, and checks that what the change needs is there.
@@ -136,15 +148,12 @@ func (d *draft) resolve(s *Space, c *Change, op *record.Op) error {
 	case record.Put, record.Free:
 		return nil
 	case record.Unlink: // the graph unlinks what is dead
-		if op.Ord != 0 && op.To != 0 && op.Ord != op.To {
+		if op.Ord != 0 {
 			return nil
 		}
 	case record.Link, record.Strengthen:
 		if version != 0 && op.Ord == op.To {
 			return &record.InvalidError{Field: "to", Reason: "an edge cannot lead to where it begins"}
-		}
-		if !c.Weight.Valid() {
-			return &record.InvalidError{Field: "weight", Reason: "is outside (0, 1]"}
 		}
 		if d.version(s, op.To) == 0 {
 			return ErrNotFound
@@ -152,6 +161,18 @@ func (d *draft) resolve(s *Space, c *Change, op *record.Op) error {
 	}
 	if version == 0 || c.Kind == record.Delete && c.ID == "" && s.index.version(op.Ord) == 0 {
 		return ErrNotFound
+	}
+	return nil
+}
+
+// checkPut tells whether the value is one that can be read again, and of this id.
+func (d *draft) checkPut(c *Change) error {
+	op := record.Op{Kind: record.Put, Ord: 1, Value: c.Value, Vector: c.Vector}
+	if err := asInvalid(op.Check()); err != nil {
+		return err
+	}
+	if string(c.Value.ID()) != c.ID {
+		return &record.InvalidError{Field: "id", Reason: "is not that of the value"}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	FS              *disk.OS
 	Views           Views         // nil: none
-	WAL             wal.Options   // FS and Logger are set by the store
+	WAL             wal.Options   // Logger is set by the store, and FS if it is nil
 	MemtableBytes   int64         // where writers wait; 256 MiB, or an eighth of MemoryLimit if that is less
 	MemoryLimit     int64         // of the process; 0: unknown
 	CheckpointBytes int64         // where a checkpoint begins; a quarter of MemtableBytes
@@ -64,7 +64,10 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.WAL.FS, o.WAL.Logger = o.FS, o.Logger
+	if o.WAL.FS == nil {
+		o.WAL.FS = o.FS
+	}
+	o.WAL.Logger = o.Logger
 	o.Logger = o.Logger.With("component", "store")
 	return o
 }

@@ -192,6 +192,9 @@ func (r *recovery) batch(s *segment, off int64, h header, entries []byte) error 
 		s.first = h.first
 	}
 	s.last, r.last = h.last(), h.last()
+	if r.last <= r.floor {
+		return nil // safe elsewhere: the segment was released and not yet used again
+	}
 	r.report.Batches++
 	return r.replay(Batch{First: h.first, Count: int(h.count), Entries: entries})
 }
