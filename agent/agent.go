@@ -57,8 +57,10 @@ type Agent struct {
 	senses senses
 	alerts alerts
 	// collect has the samples of a configuration and of the loop's targets collected.
-	collect  func(telemetry.Config) error
-	listener net.Listener // of the API
+	collect func(telemetry.Config) error
+	// endpoints lists what is scraped.
+	endpoints func() []telemetry.Endpoint
+	listener  net.Listener // of the API
 	// transport carries drain, health and smoke requests; nil is the default.
 	transport http.RoundTripper
 

@@ -59,7 +59,7 @@ func (a *Agent) openWorld() error {
 	if err != nil {
 		return err
 	}
-	a.senses, a.alerts, a.collect = t, r, t.Reload
+	a.senses, a.alerts, a.collect, a.endpoints = t, r, t.Reload, t.Endpoints
 	a.parts = append(a.parts, part{"metrics", t.Run}, part{"rules", r.Run})
 	return a.openServer(t.Handler(a.opts.Version, r.RuleGroups))
 }

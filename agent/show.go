@@ -34,8 +34,12 @@ func (a *Agent) showMetrics(now time.Time) {
 // scrapes shows what is scraped, and whether it answers.
 func (a *Agent) scrapes() []api.ScrapeView {
 	var all []api.ScrapeView
-	for _, s := range a.loop.cfg.Metrics.Scrape {
-		all = append(all, api.ScrapeView{Job: s.Job, URL: s.URL, Target: s.Target})
+	for _, e := range a.endpoints() {
+		v := api.ScrapeView{Job: e.Job, URL: e.URL, Target: e.Target, Up: !e.LastAt.IsZero() && e.Err == nil, LastAt: e.LastAt}
+		if e.Err != nil {
+			v.Error = e.Err.Error()
+		}
+		all = append(all, v)
 	}
 	return all
 }

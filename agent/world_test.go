@@ -84,6 +84,8 @@ func (w *world) start(file string) {
 	a.alerts = w.alerts
 	a.transport = w.driver.Transport()
 	a.collect = func(telemetry.Config) error { return nil }
+	a.endpoints = func() []telemetry.Endpoint { return nil }
+	a.endpoints = func() []telemetry.Endpoint { return nil }
 	a.capacity.MemoryBytes = 64 << 30
 	a.capacity.Online = make([]int, 8)
 	a.parts = []part{{"collector", w.collector}}
