@@ -65,11 +65,16 @@ func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action,
 		t.claim.settle(nil, err)
 		if was != err.Error() {
 			a.log.Warn("target is on standby", "target", t.cfg.Name, "reason", err)
+			t.toldStandby = true
 			a.emit(policy.Event{Type: policy.EventStandby, Severity: policy.Warning, Target: t.cfg.Name, Message: "standing by: " + err.Error()})
 		}
 		return
 	}
 	a.log.Info("target is ours to act on", "target", t.cfg.Name)
+	if t.toldStandby {
+		t.toldStandby = false
+		a.emit(policy.Event{Type: policy.EventStandby, Severity: policy.Info, Target: t.cfg.Name, Message: "taken over: no other agent holds it any more"})
+	}
 	for _, one := range left {
 		known, err := a.journal.Action(one.ID)
 		if errors.Is(err, journal.ErrNotFound) {

@@ -21,6 +21,7 @@ type loop struct {
 	looking bool          // a look is under way
 	last    time.Time     // of the last tick
 	took    time.Duration // the last tick
+	pruned  time.Time     // when the journal's history was pruned last
 	windows map[string]*policy.MaintenanceWindow
 	// loaded is when the configuration came into force, refused why the last reload did not.
 	loaded  time.Time
@@ -111,6 +112,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 	began := time.Now()
 	a.takeUpdates()
 	a.expireControls(l.at)
+	a.prune(l.at)
 	for _, name := range a.loop.names() {
 		t := a.loop.targets[name]
 		a.evaluate(t, l)

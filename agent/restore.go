@@ -18,9 +18,7 @@ var history = journal.Retention{Age: 90 * 24 * time.Hour, Actions: 5000, Decisio
 
 // restore makes the loop's targets and gives them back what the journal knows of them.
 func (a *Agent) restore() error {
-	if _, err := a.journal.Prune(time.Now(), history); err != nil {
-		a.log.Warn("the journal's history cannot be pruned", "error", err)
-	}
+	a.prune(time.Now())
 	var err error
 	if a.loop.freezes, err = a.journal.Freezes(); err != nil {
 		return err
@@ -37,6 +35,17 @@ func (a *Agent) restore() error {
 		return err
 	}
 	return a.collect(a.telemetryConfig(a.opts.Config))
+}
+
+// prune forgets, once a day, what is too old to be asked for.
+func (a *Agent) prune(now time.Time) {
+	if now.Sub(a.loop.pruned) < 24*time.Hour {
+		return
+	}
+	a.loop.pruned = now
+	if _, err := a.journal.Prune(now, history); err != nil {
+		a.log.Warn("the journal's history cannot be pruned", "error", err)
+	}
 }
 
 // addTarget makes a target, with the ledger it had.

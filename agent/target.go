@@ -36,6 +36,8 @@ type target struct {
 	sizes    policy.Size
 	drift    map[policy.Resource]int // ticks in a row that configured and effective differ
 	blind    string                  // why nothing can be decided, "" if it can
+	// toldStandby says that an event told of another agent holding the target.
+	toldStandby bool
 }
 
 // policyState is what is remembered of one policy on one target.

@@ -20,6 +20,20 @@ func (a *Agent) announce() {
 		Type: policy.EventAgent, Severity: policy.Info,
 		Message: fmt.Sprintf("engramd %s started: %d targets, %d policies, mode %s", a.opts.Version, len(cfg.Targets), len(cfg.Policies), cfg.Mode),
 	})
+	a.remind()
+}
+
+// remind tells again what lasts over a restart, so that whoever is told of alerts knows it.
+func (a *Agent) remind() {
+	for _, f := range a.loop.freezes {
+		a.emit(policy.Event{
+			Type: policy.EventFreeze, Severity: policy.Warning, Target: f.Target, Resource: f.Resource,
+			Message: fmt.Sprintf("%s of %s is still frozen by %s: %s", resourceName(f.Resource), f.Target, f.By, f.Reason),
+		})
+	}
+	for _, p := range a.loop.pauses {
+		a.emit(policy.Event{Type: policy.EventPause, Severity: policy.Warning, Target: p.Target, Message: "still paused by " + p.By + ": " + p.Reason})
+	}
 }
 
 func (a *Agent) goodbye(cause error) {
@@ -94,7 +108,10 @@ func (a *Agent) tellBlind(t *target, name string, was, is policy.Evaluation) {
 	if was.Blind == is.Blind {
 		return
 	}
-	e := policy.Event{Type: policy.EventBlind, Severity: policy.Info, Target: t.cfg.Name, Message: fmt.Sprintf("policy %s sees its signals again", name)}
+	e := policy.Event{
+		Type: policy.EventBlind, Severity: policy.Info, Target: t.cfg.Name, Details: map[string]string{"policy": name},
+		Message: fmt.Sprintf("policy %s sees its signals again", name),
+	}
 	if is.Blind {
 		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is blind: %s", name, is.Text)
 	}

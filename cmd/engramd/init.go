@@ -21,16 +21,9 @@ in mode approve: it proposes, and changes nothing before a person has said yes.`
 		Example: "  engramd init > agent.yaml\n  engramd init --file agent.yaml",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found := map[string][]actuators.Found{}
-			for name, p := range registry() {
-				limited, cancel := context.WithTimeout(cmd.Context(), probeTime)
-				all, err := p.Find(limited)
-				cancel()
-				if err != nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "nothing of %s was looked at: %v\n", name, err)
-				}
-				found[name] = all
-			}
+			found := find(cmd.Context(), func(platform string, err error) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "nothing of %s was looked at: %v\n", platform, err)
+			})
 			text := config.Init(found)
 			if file == "" {
 				_, err := cmd.OutOrStdout().Write(text)
@@ -41,6 +34,21 @@ in mode approve: it proposes, and changes nothing before a person has said yes.`
 	}
 	cmd.Flags().StringVar(&file, "file", "", "write to this file, which must not exist yet (default: standard output)")
 	return cmd
+}
+
+// find looks for what could be a target, by platform. One that cannot be asked is told and left out.
+func find(ctx context.Context, cannot func(platform string, err error)) map[string][]actuators.Found {
+	found := map[string][]actuators.Found{}
+	for name, p := range registry() {
+		limited, cancel := context.WithTimeout(ctx, probeTime)
+		all, err := p.Find(limited)
+		cancel()
+		if err != nil {
+			cannot(name, err)
+		}
+		found[name] = all
+	}
+	return found
 }
 
 // writeNew writes a file and never over another.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/engramd/engramd/agent"
 	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/policy"
 )
 
 func newRun(o *options) *cobra.Command {
@@ -31,20 +32,29 @@ An action that is under way at the end is taken up again at the next start.`,
 }
 
 func run(ctx context.Context, o *options, dryRun bool) error {
-	reread := func() (*config.Config, error) {
-		cfg, err := o.load()
-		if err == nil && dryRun {
-			cfg.Mode = "dry-run"
-		}
-		return cfg, err
-	}
-	cfg, err := reread()
+	cfg, err := o.load()
 	if err != nil {
 		return err
 	}
 	log, err := newLogger(cfg.Log)
 	if err != nil {
 		return usageError{err}
+	}
+	complete := func(cfg *config.Config) (*config.Config, error) {
+		if dryRun {
+			cfg.Mode = policy.DryRun
+		}
+		return o.discover(ctx, cfg, log)
+	}
+	reread := func() (*config.Config, error) {
+		cfg, err := o.load()
+		if err != nil {
+			return nil, err
+		}
+		return complete(cfg)
+	}
+	if cfg, err = complete(cfg); err != nil {
+		return err
 	}
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "warning", w.String())
@@ -56,6 +66,22 @@ func run(ctx context.Context, o *options, dryRun bool) error {
 	stop := reloadOnHangup(ctx, a, log)
 	defer stop()
 	return errors.Join(a.Run(ctx), a.Close())
+}
+
+// discover adds what runs on this host, if the configuration wants it, and says what it sees.
+func (o *options) discover(ctx context.Context, cfg *config.Config, log *slog.Logger) (*config.Config, error) {
+	if !cfg.Discover {
+		return cfg, nil
+	}
+	found := find(ctx, func(platform string, err error) {
+		log.Info("nothing was discovered", "platform", platform, "reason", err)
+	})
+	for platform, all := range found {
+		for _, f := range all {
+			log.Info("discovered", "platform", platform, "name", f.Name, "note", f.Note)
+		}
+	}
+	return config.WithFound(cfg, found, registry())
 }
 
 // reloadOnHangup reloads the configuration at each SIGHUP, until stopped.
