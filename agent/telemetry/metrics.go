@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/storage"
@@ -103,13 +102,6 @@ func counterValue(g prometheus.Gatherer, name string) float64 {
 	}
 	return sum
 }
-
-// quiet keeps Prometheus' libraries to warnings: what they tell about their daily work is not the
-// agent's.
-func quiet(log *slog.Logger) *slog.Logger { return slog.New(&atLeast{log.Handler(), slog.LevelWarn}) }
-
-// discardLog is for what has nothing to say.
-var discardLog = slog.New(slog.DiscardHandler)
 
 // A storeStat reports the size of the store when it is asked.
 type storeStat struct{ store *store }

@@ -5,6 +5,18 @@ import (
 	"log/slog"
 )
 
+// quiet keeps Prometheus' libraries to warnings: what they tell about their daily work is not the
+// agent's.
+func quiet(log *slog.Logger) *slog.Logger { return slog.New(&atLeast{log.Handler(), slog.LevelWarn}) }
+
+// quieter keeps them to errors: the scrape manager warns at every scrape of what the agent says once.
+func quieter(log *slog.Logger) *slog.Logger {
+	return slog.New(&atLeast{log.Handler(), slog.LevelError})
+}
+
+// discardLog is for what has nothing to say.
+var discardLog = slog.New(slog.DiscardHandler)
+
 // atLeast drops log records below a level.
 type atLeast struct {
 	slog.Handler

@@ -91,7 +91,7 @@ func (t *Telemetry) readBy(ctx context.Context, expr, label string, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	by := map[string]policy.Reading{"": unknown(expr, fmt.Errorf("the expression has no result for this %s", label))}
+	by := map[string]policy.Reading{}
 	for _, f := range e.found {
 		for key := range f.by {
 			if _, ok := by[key]; !ok {
@@ -99,11 +99,13 @@ func (t *Telemetry) readBy(ctx context.Context, expr, label string, at time.Time
 			}
 		}
 	}
+	none := fmt.Errorf("the expression has no result for this %s", label)
 	answered := map[string]bool{}
 	for _, s := range samples {
 		key := s.Metric.Get(label)
-		if key == "" {
-			return nil, fmt.Errorf("a series of the result has no label %s: write by (%s)", label, label)
+		if key == "" { // such as of an endpoint without a target: it answers for nobody
+			none = fmt.Errorf("the result has a series without the label %s: write by (%s)", label, label)
+			continue
 		}
 		r, ok := by[key]
 		if !ok {
@@ -119,9 +121,10 @@ func (t *Telemetry) readBy(ctx context.Context, expr, label string, at time.Time
 	}
 	for key, r := range by {
 		if r.Known && !answered[key] {
-			by[key] = unknown(expr, fmt.Errorf("the expression has no result for %s=%q", label, key))
+			by[key] = unknown(expr, none)
 		}
 	}
+	by[""] = unknown(expr, none)
 	return by, nil
 }
 

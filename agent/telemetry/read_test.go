@@ -180,7 +180,7 @@ func TestReadByFaults(t *testing.T) {
 		put(t, tel, metric("x", "target", "a", "pod", "2"), 0, 1)
 		for expr, want := range map[string]string{
 			"x":      `more than one series for target="a": write by (target)`,
-			"sum(x)": "a series of the result has no label target: write by (target)",
+			"sum(x)": "the result has a series without the label target: write by (target)",
 			"x +":    "parse",
 		} {
 			r := telemetry.Pick(tel.ReadBy(t.Context(), expr, "target", time.Now()), "a")
@@ -270,6 +270,20 @@ func TestAbsentIsOnlyKnownWhileSomethingIsMeasured(t *testing.T) {
 		run(t, tel)
 		synctest.Wait()
 		if r := tel.Read(t.Context(), "absent(x)", time.Now()); r.Value != 1 {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+func TestSeriesOfNobodyBlindsNobody(t *testing.T) {
+	in(t, func(t *testing.T, tel *telemetry.Telemetry) {
+		put(t, tel, metric("x", "target", "a"), 0, 1)
+		put(t, tel, metric("x", "job", "elsewhere"), 0, 2)
+		by := tel.ReadBy(t.Context(), "sum by (target) (x)", "target", time.Now())
+		if r := telemetry.Pick(by, "a"); !r.Known || r.Value != 1 {
+			t.Errorf("got %+v", r)
+		}
+		if r := telemetry.Pick(by, "b"); r.Known {
 			t.Errorf("got %+v", r)
 		}
 	})

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"math"
+	"sort"
 	"sync"
 	"time"
 )
@@ -81,15 +82,10 @@ func (g *ring) between(from, to time.Time, yield func([]reading)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, list := range g.parts {
-		begin := 0
-		for begin < len(list) && !list[begin].at.After(from) {
-			begin++
+		after := func(t time.Time) int { // the first reading after t
+			return sort.Search(len(list), func(i int) bool { return list[i].at.After(t) })
 		}
-		end := len(list)
-		for end > begin && list[end-1].at.After(to) {
-			end--
-		}
-		if end > begin {
+		if begin, end := after(from), after(to); end > begin {
 			yield(list[begin:end])
 		}
 	}

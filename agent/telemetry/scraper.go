@@ -43,7 +43,7 @@ func (s *scraper) start(p plan) error {
 		PassMetadataInContext:    true,
 		DiscoveryReloadInterval:  model.Duration(time.Second),
 		DiscoveryReloadOnStartup: true,
-	}, quiet(s.log), nil, nil, s.store, reg)
+	}, quieter(s.log), nil, nil, s.store, reg)
 	if err != nil {
 		return fmt.Errorf("start scraping: %w", err)
 	}

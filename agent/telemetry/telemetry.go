@@ -167,7 +167,7 @@ func (t *Telemetry) retarget(ctx context.Context, targets []Target) {
 		t.collectors[target.Name] = c
 	}
 	for _, c := range old {
-		c.writer.write(ctx, time.Now(), nil)
+		c.writer.end(ctx, time.Now())
 	}
 }
 
@@ -223,7 +223,10 @@ func (t *Telemetry) Query(ctx context.Context, expr string, at time.Time) (promq
 	if err != nil {
 		return nil, err
 	}
-	src, _ := t.source(l)
+	src, lim := t.source(l)
+	if err := t.trusted(l, lim, at); err != nil {
+		return nil, err
+	}
 	v, err := src.instant(ctx, expr, at)
 	if err != nil {
 		return nil, err

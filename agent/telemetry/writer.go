@@ -30,6 +30,7 @@ type writer struct {
 	round  uint64
 	last   []sample
 	at     time.Time
+	ended  bool
 }
 
 type series struct {
@@ -47,6 +48,9 @@ func newWriter(s *store) *writer { return &writer{store: s, series: map[string]*
 func (w *writer) write(ctx context.Context, at time.Time, samples []sample) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
 	w.last, w.at = samples, at
 	w.round++
 	a := &appender{s: w.store, ctx: ctx}
@@ -64,6 +68,14 @@ func (w *writer) write(ctx context.Context, at time.Time, samples []sample) {
 	}
 	_ = a.Commit() // never fails
 	w.store.note(t)
+}
+
+// end ends every series. What comes later is dropped: a reading may still be under way.
+func (w *writer) end(ctx context.Context, at time.Time) {
+	w.write(ctx, at, nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
 }
 
 // put appends; what the store refuses it has counted.

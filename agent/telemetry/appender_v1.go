@@ -8,24 +8,6 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// A discard takes samples while the store cannot, and counts them.
-type discard struct {
-	m     *metrics
-	added int
-}
-
-func (d *discard) Append(storage.SeriesRef, labels.Labels, int64, int64, float64, *histogram.Histogram, *histogram.FloatHistogram, storage.AOptions) (storage.SeriesRef, error) {
-	d.added++
-	return 0, nil
-}
-
-func (d *discard) Commit() error {
-	d.m.droppedFull.Add(float64(d.added))
-	return nil
-}
-
-func (d *discard) Rollback() error { return nil }
-
 // An appenderV1 is an appender for those who still speak the older interface, as Prometheus' rules do.
 // They write floats, and markers.
 type appenderV1 struct{ storage.AppenderV2 }
