@@ -1,0 +1,265 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
+)
+
+// maxRedirects bounds a chain of merged duplicates.
+const maxRedirects = 16
+
+// Get returns the memory of this id, or the one that took its place when duplicates were merged.
+func (n *Node) Get(_ context.Context, space, id string) (Memory, error) {
+	defer n.reading()()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return Memory{}, err
+	}
+	return n.get(s, id)
+}
+
+func (n *Node) get(s *store.Space, id string) (Memory, error) {
+	name := id
+	for range maxRedirects {
+		ord, _, ok := s.Lookup(name)
+		if !ok {
+			if err := s.Err(); err != nil {
+				return Memory{}, err
+			}
+			return Memory{}, fmt.Errorf("%w: %s", ErrNotFound, id)
+		}
+		m, err := n.load(s, ord)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			if _, _, still := s.Lookup(name); still {
+				continue // deleted and remembered again between the two looks
+			}
+			return Memory{}, fmt.Errorf("%w: %s", ErrNotFound, id)
+		case err != nil:
+			return Memory{}, err
+		case m.Redirect == "":
+			return m, n.expired(&m)
+		}
+		name = m.Redirect
+	}
+	return Memory{}, fmt.Errorf("%w: %s redirects more than %d times", ErrCorrupt, id, maxRedirects)
+}
+
+// expired returns ErrNotFound for a memory whose time is over; consolidation removes it some day.
+func (n *Node) expired(m *Memory) error {
+	if !m.ExpiresAt.IsZero() && !n.opts.Now().Before(m.ExpiresAt) {
+		return fmt.Errorf("%w: %s has expired", ErrNotFound, m.ID)
+	}
+	return nil
+}
+
+// load reads the memory with this ordinal.
+func (n *Node) load(s *store.Space, ord record.Ord) (m Memory, err error) {
+	err = s.Read(ord, func(v record.Value) error { return n.decode(v, &m) })
+	return m, err
+}
+
+// decode reads a value in whatever way it is stored.
+func (n *Node) decode(v record.Value, m *Memory) error {
+	if v.Codec() != record.Plain {
+		return fmt.Errorf("%w: codec %d is unknown", ErrCorrupt, v.Codec())
+	}
+	return v.Decode(m, v.Payload())
+}
+
+// A Patch says what of a memory changes; nil is left as it is.
+type Patch struct {
+	Type       *record.Type
+	Content    *string
+	Tags       *[]string
+	Metadata   *json.RawMessage
+	Confidence *float32
+	ExpiresAt  *time.Time // of the zero time: never
+	Vector     *[]float32 // empty: none any more
+}
+
+func (p *Patch) apply(m *Memory) {
+	set(&m.Type, p.Type)
+	set(&m.Content, p.Content)
+	set(&m.Tags, p.Tags)
+	set(&m.Metadata, p.Metadata)
+	set(&m.Confidence, p.Confidence)
+	set(&m.ExpiresAt, p.ExpiresAt)
+	m.Vector = nil
+	set(&m.Vector, p.Vector)
+}
+
+func set[T any](dst, src *T) {
+	if src != nil {
+		*dst = *src
+	}
+}
+
+// Patch changes a memory and returns it as it is then. With an ifVersion other than zero, ErrVersion if the memory has another
+// version; without, a change that comes between is merged with.
+func (n *Node) Patch(ctx context.Context, space, id string, ifVersion uint64, p Patch) (Memory, error) {
+	done, err := n.writing()
+	if err != nil {
+		return Memory{}, err
+	}
+	defer done()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return Memory{}, err
+	}
+	for {
+		m, err := n.patch(ctx, s, id, ifVersion, p)
+		if ifVersion == 0 && errors.Is(err, ErrVersion) {
+			continue
+		}
+		return m, err
+	}
+}
+
+// patch tries once.
+func (n *Node) patch(ctx context.Context, s *store.Space, id string, ifVersion uint64, p Patch) (Memory, error) {
+	m, err := n.get(s, id)
+	if err != nil {
+		return m, err
+	}
+	if ifVersion != 0 && m.Version != ifVersion {
+		return Memory{}, fmt.Errorf("%w: %s has version %d", ErrVersion, id, m.Version)
+	}
+	vectorVersion, err := n.vectorVersion(s, m)
+	if err != nil {
+		return Memory{}, err
+	}
+	if p.Vector != nil {
+		vectorVersion = 0
+	}
+	p.apply(&m)
+	if err := m.Check(s.Dimension()); err != nil {
+		return Memory{}, err
+	}
+	if len(m.Vector) > 0 && s.Dimension() == 0 {
+		if err := s.FixDimension(len(m.Vector)); err != nil {
+			return Memory{}, err
+		}
+	}
+	m.UpdatedAt = n.opts.Now().UTC().Truncate(time.Millisecond)
+	c := store.Change{
+		Kind: record.Put, ID: m.ID, IfVersion: m.Version, Vector: m.Vector,
+		Value: record.AppendValue(nil, &m, vectorVersion),
+	}
+	rs, err := s.Apply(ctx, []store.Change{c})
+	if err != nil {
+		return Memory{}, err
+	}
+	m.Version = rs[0].Version
+	return m, rs[0].Err
+}
+
+// vectorVersion returns which write set the vector that m has.
+func (n *Node) vectorVersion(s *store.Space, m Memory) (version uint64, err error) {
+	ord, _, _ := s.Lookup(m.ID)
+	err = s.Read(ord, func(v record.Value) error {
+		if v.Version() != m.Version {
+			return ErrVersion
+		}
+		version = v.VectorVersion()
+		return nil
+	})
+	return version, err
+}
+
+// Delete removes a memory and all its edges; with an ifVersion other than zero only in that version. A redirect is removed
+// itself, not what it leads to.
+func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) error {
+	done, err := n.writing()
+	if err != nil {
+		return err
+	}
+	defer done()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return err
+	}
+	rs, err := s.Apply(ctx, []store.Change{{Kind: record.Delete, ID: id, IfVersion: ifVersion}})
+	if err != nil {
+		return err
+	}
+	return rs[0].Err
+}
+
+// List returns up to limit memories for which keep says yes, in the order in which they were first remembered, and the cursor for the
+// next call; zero when there are no more. The first call has cursor zero. Redirects and what has expired are left out.
+func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool) ([]Memory, uint64, error) {
+	defer n.reading()()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return nil, 0, err
+	}
+	if limit <= 0 || cursor > uint64(record.MaxOrd) {
+		return nil, 0, fmt.Errorf("%w: limit %d, cursor %d", ErrInvalid, limit, cursor)
+	}
+	var out []Memory
+	var next uint64
+	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value) (bool, error) {
+		var m Memory
+		if err := n.decode(v, &m); err != nil {
+			return false, err
+		}
+		if m.Redirect != "" || n.expired(&m) != nil || keep != nil && !keep(&m) {
+			return true, nil
+		}
+		if len(out) == limit {
+			return false, nil
+		}
+		out = append(out, m)
+		next = uint64(ord)
+		return true, nil
+	})
+	if len(out) < limit {
+		next = 0
+	}
+	return out, next, err
+}
+
+// Link sets the weights of edges, all durable together, and returns an error or nil for each.
+func (n *Node) Link(ctx context.Context, space string, edges []Edge) ([]error, error) {
+	return n.edges(ctx, space, record.Link, edges)
+}
+
+// Unlink removes edges, and returns an error or nil for each. An edge that is not there is no error.
+func (n *Node) Unlink(ctx context.Context, space string, edges []Edge) ([]error, error) {
+	return n.edges(ctx, space, record.Unlink, edges)
+}
+
+func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges []Edge) ([]error, error) {
+	done, err := n.writing()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]store.Change, len(edges))
+	for i, e := range edges {
+		changes[i] = store.Change{Kind: kind, ID: e.From, ToID: e.To, Weight: e.Weight}
+		if kind == record.Unlink {
+			changes[i].Weight = 0
+		}
+	}
+	results, err := s.Apply(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(results))
+	for i, r := range results {
+		errs[i] = r.Err
+	}
+	return errs, nil
+}

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
+)
+
+// A Remembered is what became of one memory.
+type Remembered struct {
+	ID      string
+	Version uint64
+	Created bool  // false: it was there already, with the same content
+	Err     error // it was refused, and left no trace
+}
+
+// Remember makes m durable. An empty ID gets a UUIDv7, an empty CreatedAt the time of now. A memory of the same id and content is left as it
+// is, one with another content is ErrConflict.
+func (n *Node) Remember(ctx context.Context, space string, m Memory) (Remembered, error) {
+	rs, err := n.RememberAll(ctx, space, []Memory{m})
+	if err != nil {
+		return Remembered{}, err
+	}
+	return rs[0], rs[0].Err
+}
+
+// RememberAll makes memories durable together: after a crash either all that were not refused are there or, if it had not returned, perhaps none. The error
+// is not nil if none of them is known to be durable.
+func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) ([]Remembered, error) {
+	done, err := n.writing()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s, err := n.store.Space(space)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Remembered, len(ms))
+	var changes []store.Change
+	var place []int
+	for i := range ms {
+		m := &ms[i]
+		if out[i].Err = n.complete(s, m); out[i].Err != nil {
+			continue
+		}
+		changes, place = append(changes, putOf(m)), append(place, i)
+	}
+	if len(changes) == 0 {
+		return out, nil
+	}
+	results, err := s.Apply(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	for k, r := range results {
+		m, o := &ms[place[k]], &out[place[k]]
+		*o = Remembered{ID: m.ID, Version: r.Version, Created: r.Err == nil, Err: r.Err}
+		if errors.Is(r.Err, store.ErrExists) {
+			*o = n.meet(ctx, s, m)
+		}
+	}
+	return out, nil
+}
+
+// complete fills what the caller left out of m, and checks it.
+func (n *Node) complete(s *store.Space, m *Memory) error {
+	now := n.opts.Now().UTC()
+	if m.ID == "" {
+		m.ID = record.NewID()
+	}
+	if m.CreatedAt.IsZero() {
+		m.CreatedAt = now
+	}
+	if m.UpdatedAt.IsZero() {
+		m.UpdatedAt = m.CreatedAt
+	}
+	if err := m.Check(s.Dimension()); err != nil {
+		return err
+	}
+	if len(m.Vector) > 0 && s.Dimension() == 0 {
+		return s.FixDimension(len(m.Vector))
+	}
+	return nil
+}
+
+func putOf(m *Memory) store.Change {
+	size := 96 + len(m.ID) + len(m.Content) + len(m.Metadata)
+	return store.Change{
+		Kind: record.Put, ID: m.ID, IfAbsent: true, Vector: slices.Clone(m.Vector),
+		Value: record.AppendValue(make([]byte, 0, size), m, 0),
+	}
+}
+
+// meet decides what it means that the id of m is taken.
+func (n *Node) meet(ctx context.Context, s *store.Space, m *Memory) Remembered {
+	for {
+		old, err := n.get(s, m.ID)
+		switch {
+		case err == nil && sameContent(&old, m):
+			return Remembered{ID: m.ID, Version: old.Version}
+		case err == nil:
+			return Remembered{ID: m.ID, Err: ErrConflict}
+		case !errors.Is(err, ErrNotFound):
+			return Remembered{ID: m.ID, Err: err}
+		}
+		// Deleted meanwhile, or expired: its place is free.
+		c := putOf(m)
+		if _, version, there := s.Lookup(m.ID); there {
+			c.IfAbsent, c.IfVersion = false, version
+		}
+		rs, err := s.Apply(ctx, []store.Change{c})
+		if err != nil {
+			return Remembered{ID: m.ID, Err: err}
+		}
+		if r := rs[0]; r.Err == nil {
+			return Remembered{ID: m.ID, Version: r.Version, Created: true}
+		} else if !raced(r.Err) {
+			return Remembered{ID: m.ID, Err: r.Err}
+		}
+	}
+}
+
+// raced tells whether another write came between a look and what was done upon it.
+func raced(err error) bool {
+	return errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrVersion) || errors.Is(err, store.ErrNotFound)
+}
+
+// sameContent compares all that people say about a memory, and nothing that the node adds.
+func sameContent(a, b *Memory) bool {
+	return a.Type == b.Type && a.Content == b.Content && slices.Equal(a.Tags, b.Tags) && bytes.Equal(a.Metadata, b.Metadata) &&
+		a.Confidence == b.Confidence && a.ExpiresAt.Equal(b.ExpiresAt) && slices.Equal(a.Vector, b.Vector)
+}
