@@ -193,7 +193,8 @@ func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) e
 }
 
 // List returns up to limit memories for which keep says yes, in the order in which they were first remembered, and the cursor for the
-// next call; zero when there are no more. The first call has cursor zero. Redirects and what has expired are left out.
+// next call; zero when there are no more. The first call has cursor zero. Redirects and what has expired are left
+// out, and so is what is damaged: the store tells of it ([store.Space.Faults]).
 func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool) ([]Memory, uint64, error) {
 	defer n.reading()()
 	s, err := n.store.Space(space)
@@ -205,7 +206,10 @@ func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int,
 	}
 	var out []Memory
 	var next uint64
-	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value) (bool, error) {
+	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value, damage error) (bool, error) {
+		if damage != nil {
+			return true, nil // known and told by Space.Faults
+		}
 		var m Memory
 		if err := n.decode(v, &m); err != nil {
 			return false, err

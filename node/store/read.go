@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/engramd/engramd/node/record"
@@ -62,8 +63,9 @@ func (s *Space) inMemory(ord record.Ord) (record.Value, uint64) {
 }
 
 // Scan calls fn with the value of each memory above after, ordinals ascending, until fn returns false or an
-// error. What changes meanwhile is seen as it is when the scan comes by.
-func (s *Space) Scan(ctx context.Context, after record.Ord, fn func(ord record.Ord, v record.Value) (bool, error)) error {
+// error. What changes meanwhile is seen as it is when the scan comes by. A damaged value is offered as nil with
+// the damage, so that it is never left out silently.
+func (s *Space) Scan(ctx context.Context, after record.Ord, fn func(ord record.Ord, v record.Value, damage error) (bool, error)) error {
 	for ord := after + 1; ord < s.Limit(); ord++ {
 		if ord%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -71,17 +73,21 @@ func (s *Space) Scan(ctx context.Context, after record.Ord, fn func(ord record.O
 		if s.Version(ord) == 0 {
 			continue
 		}
-		more := true
+		more, called := true, false
 		err := s.Read(ord, func(v record.Value) (err error) {
-			more, err = fn(ord, v)
+			called = true
+			more, err = fn(ord, v, nil)
 			return err
 		})
-		if err == ErrNotFound {
+		switch {
+		case !called && errors.Is(err, record.ErrCorrupt):
+			more, err = fn(ord, nil, err)
+		case !called && errors.Is(err, ErrNotFound):
 			continue
 		}
 		if err != nil || !more {
 			return err
 		}
 	}
-	return nil
+	return s.Err()
 }

@@ -254,7 +254,10 @@ func change(t *testing.T, rng *rand.Rand, l *life, s *store.Space, model map[str
 func compare(t *testing.T, s *store.Space, model map[string]string) {
 	t.Helper()
 	got := map[string]string{}
-	err := s.Scan(t.Context(), 0, func(_ record.Ord, v record.Value) (bool, error) {
+	err := s.Scan(t.Context(), 0, func(_ record.Ord, v record.Value, damage error) (bool, error) {
+		if damage != nil {
+			return false, damage
+		}
 		var m record.Memory
 		err := v.Decode(&m, v.Payload())
 		got[m.ID] = m.Content
