@@ -1,6 +1,8 @@
 package loop_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,6 +40,25 @@ const cpuUse = `100 * sum(rate(engramd_target_cpu_seconds_total{target="$target"
 
 // soon is what anything may take that takes seconds on a machine with nothing else to do.
 const soon = 90 * time.Second
+
+// run starts a container whose workload is not held back by whatever else the machine does: a test of limits must not
+// depend on who else wants a core. Its limits hold all the same.
+func run(t *testing.T, d *docker.Daemon, spec docker.Spec) *docker.Container {
+	t.Helper()
+	c := d.Run(t, spec)
+	dir, v2, err := testenv.Cgroup(t, c.ID).Dir("cpu")
+	file, most := "cpu.shares", "262144"
+	if v2 {
+		file, most = "cpu.weight", "10000"
+	}
+	if err == nil { // above the containers is the cgroup of this engine alone
+		err = os.WriteFile(filepath.Join(filepath.Dir(dir), file), []byte(most), 0)
+	}
+	if err != nil {
+		t.Fatalf("favour the container's cgroup: %v", err)
+	}
+	return c
+}
 
 // throttled is the share of the next periods in which the kernel holds a container back.
 func throttled(t *testing.T, id string) float64 {

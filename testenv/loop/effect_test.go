@@ -38,7 +38,7 @@ policies:
 // found out, taken back, explained, and not tried again.
 func TestE2EUselessGrowthIsTakenBack(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.5})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5})
 	before := c.Inspect(t)
 	trace := loop.WatchCPU(t, c.ID)
 	c.Do(t, "/spin?on")
@@ -82,7 +82,7 @@ func TestE2EUselessGrowthIsTakenBack(t *testing.T) {
 // to go on.
 func TestE2EOverloadIsNotTakenBack(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
 	trace := loop.WatchCPU(t, c.ID)
 	c.Do(t, "/spin?on&threads=2")
 	a := loop.Start(t, stepwise, loop.Values{

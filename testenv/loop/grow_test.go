@@ -41,7 +41,7 @@ const growthFor = 3 * time.Second
 // TestE2EGrowLive has a container under more load than its limit lets it do: the limit is raised while it runs, and stays.
 func TestE2EGrowLive(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.5})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5})
 	before := c.Inspect(t)
 	trace := loop.WatchCPU(t, c.ID)
 	l := testenv.StartLoad(t, load.Config{URL: c.URL + "/work?cpu=10ms", Rate: 65, Timeout: 30 * time.Second})

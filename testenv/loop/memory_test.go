@@ -41,7 +41,7 @@ policies:
 // TestE2EMemoryDecrease takes memory away only where what is in use fits with a tenth to spare.
 func TestE2EMemoryDecrease(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 256 * mebi, MemorySwap: 256 * mebi})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 256 * mebi, MemorySwap: 256 * mebi})
 	before := c.Inspect(t)
 	trace := loop.WatchMemory(t, c.ID)
 	c.Do(t, "/memory?bytes=120Mi")
@@ -78,7 +78,7 @@ func TestE2EMemoryDecrease(t *testing.T) {
 // TestE2EUsedUpGrowthIsKept asks to take back a growth of memory that is in use by then: it stays, loudly.
 func TestE2EUsedUpGrowthIsKept(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 128 * mebi, MemorySwap: 128 * mebi})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 128 * mebi, MemorySwap: 128 * mebi})
 	before := c.Inspect(t)
 	trace := loop.WatchMemory(t, c.ID)
 	c.Do(t, "/memory?bytes=64Mi")

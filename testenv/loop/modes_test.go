@@ -25,10 +25,12 @@ targets:
     docker: {container: live, host: "{{.docker}}"}
     limits: {cpu: {min: 100m, max: 600m}}
     mode: auto
+    safety: {cooldown: {up: 5m}} # a dry run's, too
   - name: drained
     docker: {container: drained, host: "{{.docker}}"}
     limits: {cpu: {min: 100m, max: 600m}}
     mode: auto
+    safety: {cooldown: {up: 5m}}
     apply: {cpu: restart}
     maintenance_window: always
     health: {url: "{{.drained}}/health"}
@@ -44,8 +46,8 @@ policies:
       signals:
         cpu: 100 * sum by (target) (rate(engramd_target_cpu_seconds_total[5s])) / max by (target) (engramd_target_cpu_limit_cores)
       rows:
-        - {when: {cpu: "< 85"}, do: none}
-        - {when: {cpu: ">= 85"}, for: 2s, do: scale, change: {cpu: {by: x2}}}
+        - {when: {cpu: "< 70"}, do: none}
+        - {when: {cpu: ">= 70"}, for: 2s, do: scale, change: {cpu: {by: x2}}}
 `
 
 // TestE2EDryRun decides what it would decide in earnest, says how it would do it, and leaves everything as it is.
@@ -54,7 +56,7 @@ func TestE2EDryRun(t *testing.T) {
 	values := loop.Values{"docker": d.Host()}
 	containers := map[string]*docker.Container{}
 	for _, name := range []string{"live", "drained"} {
-		c := d.Run(t, docker.Spec{Name: name, Image: image, CPUs: 0.3})
+		c := run(t, d, docker.Spec{Name: name, Image: image, CPUs: 0.3})
 		containers[name], values[name] = c, c.URL
 		c.Do(t, "/spin?on")
 	}
@@ -82,12 +84,21 @@ func TestE2EDryRun(t *testing.T) {
 		t.Errorf("the plan of a restart prints:\n%s", got)
 	}
 	printed := dry.Do(t, "plan")
-	if !strings.Contains(printed, commands["live"]) || !strings.Contains(printed, "0.3 cores -> 0.6 cores") {
+	if !strings.Contains(printed, commands["live"]) || !strings.Contains(printed, "300m -> 600m") {
 		t.Errorf("engramd plan prints:\n%s", printed)
 	}
 	dry.AwaitEvent(t, soon, "the plan is told", func(e loop.Event) bool {
 		return e.Type == "plan" && e.Target == "live" && e.Details["command"] == commands["live"]
 	})
+	told := map[string]int{}
+	for _, e := range dry.Events(t) {
+		if e.Type == "plan" {
+			told[e.Target]++
+		}
+	}
+	if told["live"] != 1 || told["drained"] != 1 {
+		t.Errorf("within one cooldown the plans were told %v times", told)
+	}
 	if all := dry.Actions(t); len(all) > 0 {
 		t.Errorf("a dry run has actions:\n%s", loop.Story(all))
 	}
@@ -172,7 +183,7 @@ func resize(t *testing.T, d *docker.Daemon, id string, cores float64) {
 // TestE2EApprove asks before it acts, and takes a yes for what was shown only.
 func TestE2EApprove(t *testing.T) {
 	d := startEngine(t)
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
 	trace := loop.WatchCPU(t, c.ID)
 	c.Do(t, "/spin?on&threads=2")
 	a := loop.Start(t, growth, loop.Values{"mode": "approve", "docker": d.Host(), "url": c.URL, "max": 1})

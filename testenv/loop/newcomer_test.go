@@ -13,7 +13,7 @@ import (
 // TestE2ENewcomer goes the way of the README: init, check, doctor, run, and the first proposal, without writing a line.
 func TestE2ENewcomer(t *testing.T) {
 	d := startEngine(t, docker.DefaultBridge())
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.25, Network: "bridge",
+	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25, Network: "bridge",
 		Labels: map[string]string{"prometheus.io/port": "8080"}})
 	trace := loop.WatchCPU(t, c.ID)
 	a := loop.Bare(t)
@@ -72,7 +72,7 @@ func findings(t *testing.T, a *loop.Agent) []finding {
 // elsewhere moves an agent.yaml to the test's port.
 func elsewhere(t *testing.T, a *loop.Agent, text string) {
 	t.Helper()
-	moved := strings.Replace(text, "127.0.0.1:9090", a.Addr, 1)
+	moved := strings.ReplaceAll(text, "127.0.0.1:9090", a.Addr)
 	if moved == text {
 		moved += "\nlisten: {agent: \"" + a.Addr + "\"}\n"
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/engramd/engramd/testenv/loop"
 )
 
+// reaction looks back over two and a half intervals: three samples, however punctual they are.
 const reaction = quick + `
 mode: auto
 metrics: {interval: 1s}
@@ -23,7 +24,7 @@ policies:
     every: 1s
     matrix:
       signals:
-        cpu: 100 * sum by (target) (rate(engramd_target_cpu_seconds_total[3s])) / max by (target) (engramd_target_cpu_limit_cores)
+        cpu: 100 * sum by (target) (rate(engramd_target_cpu_seconds_total[2500ms])) / max by (target) (engramd_target_cpu_limit_cores)
       rows:
         - {when: {cpu: "< 85"}, do: none}
         - {when: {cpu: ">= 85"}, for: 0s, do: scale, change: {cpu: {by: x2}}}
@@ -45,7 +46,7 @@ func TestE2EReactionTime(t *testing.T) {
 	for n := range 5 {
 		name := fmt.Sprintf("engram-%d", n)
 		names = append(names, name)
-		containers[name] = d.Run(t, docker.Spec{Name: name, Image: image, CPUs: 0.1})
+		containers[name] = run(t, d, docker.Spec{Name: name, Image: image, CPUs: 0.1})
 	}
 	a := loop.Start(t, reaction, loop.Values{"docker": d.Host(), "names": names})
 	worst := time.Duration(0)
@@ -77,7 +78,7 @@ func TestE2EReactionTime(t *testing.T) {
 func firstOver(t *testing.T, a *loop.Agent, target string, threshold float64) time.Time {
 	t.Helper()
 	counter := fmt.Sprintf(`engramd_target_cpu_seconds_total{target=%q}`, target)
-	use := fmt.Sprintf(`100 * sum(rate(%s[3s])) / max(engramd_target_cpu_limit_cores{target=%q})`, counter, target)
+	use := fmt.Sprintf(`100 * sum(rate(%s[2500ms])) / max(engramd_target_cpu_limit_cores{target=%q})`, counter, target)
 	for _, s := range a.Samples(t, counter, time.Minute) {
 		if value, ok := a.Value(t, use, s.At); ok && value >= threshold {
 			return s.At
