@@ -63,6 +63,9 @@ func (a *Agent) firing(b config.Binding, target string) (rules.Alert, bool) {
 	}
 	for _, one := range a.alerts.Alerts() {
 		named, has := one.Labels["target"]
+		if one.Err != nil {
+			continue // its query fails: what it says is old
+		}
 		if one.Name == b.Alert && one.State == "firing" && (!has || named == target) {
 			return one, true
 		}

@@ -67,10 +67,8 @@ func (a *Agent) targetStatus(t *target, now time.Time) api.TargetStatus {
 		s.Window = windowView(w, now)
 	}
 	s.Resources = a.resourceStatus(t, now)
-	for _, p := range a.loop.cfg.Policies {
-		if slices.Contains(p.Targets, t.cfg.Name) {
-			s.Policies = append(s.Policies, policyStatus(p.Name, t.policy(p.Name)))
-		}
+	for p := range a.loop.policiesOf(t.cfg.Name) {
+		s.Policies = append(s.Policies, policyStatus(p.Name, t.policy(p.Name)))
 	}
 	for _, w := range t.waiting {
 		s.Actions = append(s.Actions, api.ViewAction(*w))

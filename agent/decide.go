@@ -240,7 +240,7 @@ func (a *Agent) actionOf(t *target, now time.Time, v *view) (actuators.Action, e
 func (a *Agent) procedure(t *target, d policy.Decision) actuators.Procedure {
 	p := t.cfg.Procedure
 	p.RetryAfter = t.cfg.Safety.RetryAfter
-	for _, one := range a.loop.cfg.Policies {
+	for one := range a.loop.policiesOf(t.cfg.Name) {
 		if one.Name != d.Policy || one.Matrix == nil || d.Row < 1 || d.Row > len(one.Matrix.Rows) {
 			continue
 		}

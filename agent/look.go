@@ -86,7 +86,7 @@ func (a *Agent) look(ctx context.Context, due []config.Policy) look {
 
 // evaluate asks every policy that was looked at for its verdict on t.
 func (a *Agent) evaluate(t *target, l look) {
-	for _, p := range a.loop.cfg.Policies {
+	for p := range a.loop.policiesOf(t.cfg.Name) {
 		readings, ok := l.readings[subject{p.Name, t.cfg.Name}]
 		if !ok {
 			continue

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -122,6 +123,18 @@ func (a *Agent) tick(ctx context.Context, l look) {
 	a.showMetrics(l.at)
 	a.loop.took = time.Since(began) + l.took
 	a.metrics.Looped(time.Now(), a.loop.took)
+}
+
+// policiesOf yields the policies of a target. Several policies may share a name, each for targets of
+// its own.
+func (l *loop) policiesOf(target string) iter.Seq[config.Policy] {
+	return func(yield func(config.Policy) bool) {
+		for _, p := range l.cfg.Policies {
+			if slices.Contains(p.Targets, target) && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // frozen returns why resources of the target are frozen.

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/engramd/engramd/agent/api"
@@ -113,14 +112,15 @@ func (a *Agent) retarget(cfg *config.Config) error {
 	return a.collect(a.telemetryConfig(cfg))
 }
 
-// forgetPolicies drops what is remembered of policies that are gone or are another matrix now.
+// forgetPolicies drops what is remembered of policies that a target no longer has.
 func (a *Agent) forgetPolicies() {
 	for _, t := range a.loop.targets {
+		named := map[string]bool{}
+		for p := range a.loop.policiesOf(t.cfg.Name) {
+			named[p.Name] = true
+		}
 		for name := range t.policies {
-			named := slices.ContainsFunc(a.loop.cfg.Policies, func(p config.Policy) bool {
-				return p.Name == name && slices.Contains(p.Targets, t.cfg.Name)
-			})
-			if !named {
+			if !named[name] {
 				delete(t.policies, name)
 				a.metrics.ForgetPolicy(t.cfg.Name, name)
 			}

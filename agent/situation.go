@@ -41,7 +41,7 @@ func (a *Agent) situation(t *target, now time.Time) (policy.Situation, error) {
 		WorkingSet:  unreclaimable(use),
 		DemandCores: use.Cores,
 	}
-	for _, p := range cfg.Policies {
+	for p := range a.loop.policiesOf(t.cfg.Name) {
 		st, ok := t.policies[p.Name]
 		if !ok || st.at.IsZero() {
 			continue
