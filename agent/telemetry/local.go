@@ -57,11 +57,14 @@ func execute(ctx context.Context, q promql.Query) (parser.Value, error) {
 	if r.Err != nil {
 		return nil, r.Err
 	}
-	if m, ok := r.Value.(promql.Matrix); ok {
-		for i := range m {
-			m[i].Floats = slices.Clone(m[i].Floats)
-			m[i].Histograms = slices.Clone(m[i].Histograms)
-		}
+	m, ok := r.Value.(promql.Matrix)
+	if !ok {
+		return r.Value, nil
 	}
-	return r.Value, nil
+	m = slices.Clone(m) // the query holds the same list
+	for i := range m {
+		m[i].Floats = slices.Clone(m[i].Floats)
+		m[i].Histograms = slices.Clone(m[i].Histograms)
+	}
+	return m, nil
 }

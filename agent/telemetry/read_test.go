@@ -1,10 +1,12 @@
 package telemetry_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,6 +240,28 @@ func TestMeanIsUnknownWhenMostOfItWas(t *testing.T) {
 			t.Errorf("got %+v, want %q", r, want)
 		}
 	})
+}
+
+// The engine pools its points: what one query returned must not become another's.
+func TestMeansAtOnceDoNotShareMemory(t *testing.T) {
+	tel := open(t, telemetry.Options{Config: telemetry.Config{Interval: interval}})
+	const readers = 4
+	for i := range readers {
+		put(t, tel, metric(fmt.Sprint("x", i)), 19*interval, slices.Repeat([]float64{float64(i)}, 20)...)
+	}
+	at := time.Now()
+	var wg sync.WaitGroup
+	for i := range readers {
+		wg.Go(func() {
+			for range 500 {
+				if r := tel.Mean(t.Context(), fmt.Sprint("x", i), at.Add(-15*interval), at); !r.Known || r.Value != float64(i) {
+					t.Errorf("x%d: %+v", i, r)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestSlowScrapesHaveTheirOwnThreeIntervals(t *testing.T) {
