@@ -302,8 +302,9 @@ func TestAnOrdinalIsGivenAgainOnlyWhenFreed(t *testing.T) {
 			t.Fatalf("the ordinal of a deleted memory was given again at once")
 		}
 		pause()
-		for range 2 { // twice freed is once freed
-			do(t, s, store.Change{Kind: record.Free, Ord: a})
+		free := store.Change{Kind: record.Free, Ord: a} // freed twice is freed once
+		if _, err := s.Apply(t.Context(), []store.Change{free, free}); err != nil {
+			t.Fatal(err)
 		}
 		if d, e := do(t, s, put("d", "4")).Ord, do(t, s, put("e", "5")).Ord; d != a || e == a {
 			t.Fatalf("ordinals %d and %d after freeing %d", d, e, a)
@@ -583,4 +584,55 @@ func TestRecodeAndMeta(t *testing.T) {
 	if got, err := s.Meta("dictionary/9"); string(got) != "words" || err != nil {
 		t.Errorf("meta %q, %v", got, err)
 	}
+}
+
+// A fuse is a context that ends when it was asked often enough.
+type fuse struct {
+	context.Context
+	left int
+}
+
+func (f *fuse) Err() error {
+	f.left--
+	if f.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestACheckpointThatIsCutShort leaves a base with a part of the memtable: the rest must come from the log, and the
+// next checkpoint must finish it.
+func TestACheckpointThatIsCutShort(t *testing.T) {
+	dir := t.TempDir()
+	l := live(t, dir, func(o *store.Options) { o.WAL.SegmentBytes = 1 << 20 })
+	s := l.space("default")
+	model := map[string]string{}
+	var changes []store.Change
+	for i := range 5000 {
+		id := fmt.Sprint("m", i)
+		model[id] = id
+		changes = append(changes, put(id, id))
+		if i > 0 {
+			changes = append(changes, store.Change{Kind: record.Link, ID: id, ToID: "m0", Weight: 7})
+		}
+	}
+	if _, err := s.Apply(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	before := l.mirrors["default"].tell()
+	for parts := range 6 {
+		if err := l.Checkpoint(&fuse{t.Context(), parts}); !errors.Is(err, context.Canceled) && err != nil {
+			t.Fatal(err)
+		}
+		after := live(t, crashed(t, dir), nil)
+		compare(t, after.space("default"), model)
+		if diff := cmp.Diff(before, after.mirrors["default"].tell()); diff != "" {
+			t.Fatalf("views after a checkpoint cut after %d parts (-want +got):\n%s", parts, diff)
+		}
+		after.end()
+	}
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, s, model)
 }
