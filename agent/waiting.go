@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -85,12 +86,7 @@ func asksPerson(w *actuators.Action) bool {
 // holding reports whether the row that a waiting action came from holds at the moment.
 func (a *Agent) holding(t *target, w *actuators.Action) bool {
 	if p, ok := t.policies[w.Decision.Policy]; ok {
-		for _, row := range p.last.Holding {
-			if row == w.Decision.Row {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(p.last.Holding, w.Decision.Row)
 	}
 	return a.alertFires(t, w.Decision.Policy)
 }

@@ -145,11 +145,6 @@ func (w *world) pass(d time.Duration) {
 // note writes down what the story does to the world.
 func (w *world) note(text string) { w.trace.Note(time.Now().UTC().Format("15:04:05"), text) }
 
-// define gives a signal its value.
-func (w *world) define(expr string, value func() (float64, bool)) {
-	w.querier.Define(expr, func(time.Time) (float64, bool) { return value() })
-}
-
 func (w *world) compare(path string, archive *txtar.Archive) {
 	w.t.Helper()
 	got := w.trace.String()
