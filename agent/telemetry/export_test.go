@@ -46,3 +46,16 @@ func (t *Telemetry) RingSize(target string) (parts, readings int) {
 	}
 	return len(c.ring.parts), readings
 }
+
+// Selectors parses an expression as a signal, and lists what it reads.
+func Selectors(expr string) ([]string, error) {
+	l, err := newLook(expr)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, s := range l.selectors {
+		out = append(out, s.text)
+	}
+	return out, nil
+}

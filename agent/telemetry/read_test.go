@@ -323,3 +323,22 @@ func TestKeysOfReadBy(t *testing.T) {
 		}
 	})
 }
+
+// Whatever parses as an expression can be examined, and its selectors are expressions themselves.
+func FuzzSelectors(f *testing.F) {
+	for _, expr := range append(slices.Clone(signalsBy), `absent(x{a="b"}) unless x offset 5m`, `x[5m:1m] @ 5`, `{__name__=~"a|b"}`,
+		`quantile_over_time(scalar(k), x[1d:] offset -1h)`, `label_replace(x, "a", "$1", "b", "(.*)") or vector(0)`, `"s"`, `-1`) {
+		f.Add(expr)
+	}
+	f.Fuzz(func(t *testing.T, expr string) {
+		selectors, err := telemetry.Selectors(expr)
+		if err != nil {
+			return
+		}
+		for _, s := range selectors {
+			if _, err := telemetry.Selectors(s); err != nil {
+				t.Errorf("%s reads %s: %v", expr, s, err)
+			}
+		}
+	})
+}

@@ -5,7 +5,7 @@
 // answered. Every answer is bounded: in time, in samples read, in points and series returned, and in
 // how many are worked on at once.
 //
-// Prometheus' own web/api/v1 is not used: it brings remote write, OTLP and every service discovery
-// with it, and a constructor of forty parameters. The evaluation, the data model and the encoding of
+// Prometheus' own web/api/v1 is not used: it brings remote write, the OpenTelemetry collector and 29 more
+// modules with it, and a constructor of forty parameters. The evaluation, the data model and the encoding of
 // values are Prometheus' own.
 package promapi
