@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"math"
 	"time"
+	"unsafe"
 )
 
 // A Value is the bytes of one memory as the log, the memtable and the base hold them:
@@ -124,6 +125,12 @@ func (v Value) idLen() int { return int(binary.LittleEndian.Uint16(v[60:])) }
 
 // ID returns the id's bytes, shared with v.
 func (v Value) ID() []byte { return v[headerBytes : headerBytes+v.idLen()] }
+
+// IDString returns the id without copying it: it is valid as long as v is and nobody changes v.
+func (v Value) IDString() string {
+	id := v.ID()
+	return unsafe.String(unsafe.SliceData(id), len(id))
+}
 
 // SalvageID returns the id of a value that did not pass Check, if there is something in its place that could be one.
 func (v Value) SalvageID() (string, bool) {

@@ -75,15 +75,15 @@ func (st *Store) admit(ctx context.Context) error {
 	}
 }
 
-// apply makes durable ops of one batch visible. It runs in the writer, or at open.
-func (s *Space) apply(ops []record.Op) {
+// apply makes durable ops of one batch visible. It runs in the writer, or at open, when place is what a replay needs.
+func (s *Space) apply(ops []record.Op, place func(ord record.Ord, id string, version uint64)) {
 	s.mu.Lock()
 	before := s.active.bytes
 	for i := range ops {
 		op := &ops[i]
 		switch op.Kind {
 		case record.Put:
-			s.index.put(op.Ord, string(op.Value.ID()), op.LSN)
+			place(op.Ord, op.Value.IDString(), op.LSN)
 		case record.Delete:
 			s.index.remove(op.Ord)
 		}

@@ -66,17 +66,14 @@ func (a *arena) drop(r ref) {
 	a.free[r.len()] = append(a.free[r.len()], r.off())
 }
 
+// is tells whether id, or the 16 bytes of a UUID, is what r refers to.
+func is[S string | []byte](a *arena, r ref, id S, uuid bool) bool {
+	return r.uuid() == uuid && string(a.bytes(r)) == string(id)
+}
+
 func (a *arena) get(r ref) string {
 	if r.uuid() {
 		return record.FormatUUID([16]byte(a.bytes(r)))
 	}
 	return string(a.bytes(r))
-}
-
-func (a *arena) equal(r ref, id string) bool {
-	if !r.uuid() {
-		return string(a.bytes(r)) == id
-	}
-	u, ok := record.PackUUID(id)
-	return ok && string(a.bytes(r)) == string(u[:])
 }

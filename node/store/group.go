@@ -55,6 +55,7 @@ type draft struct {
 	ops      []record.Op
 	ids      map[string]record.Ord // zero: deleted
 	versions map[record.Ord]uint64
+	fresh    []uint64     // versions of the ordinals from next on
 	next     record.Ord   // as it was before the batch
 	taken    []record.Ord // from the free ones
 	begun    bool
@@ -83,6 +84,9 @@ func (d *draft) lookup(s *Space, id string) (record.Ord, uint64) {
 }
 
 func (d *draft) version(s *Space, ord record.Ord) uint64 {
+	if i := int(ord) - int(d.next); i >= 0 && i < len(d.fresh) {
+		return d.fresh[i]
+	}
 	if v, ok := d.versions[ord]; ok {
 		return v
 	}
@@ -192,8 +196,17 @@ func (d *draft) put(s *Space, c *Change, op *record.Op) error {
 	}
 	c.Value.Seal(op.Ord, op.LSN)
 	op.Value, op.Vector = c.Value, c.Vector
-	d.ids[c.ID], d.versions[op.Ord] = op.Ord, op.LSN
+	d.ids[c.ID] = op.Ord
+	d.setVersion(op.Ord, op.LSN)
 	return nil
+}
+
+func (d *draft) setVersion(ord record.Ord, version uint64) {
+	if i := int(ord) - int(d.next); i >= 0 && i < len(d.fresh) {
+		d.fresh[i] = version
+		return
+	}
+	d.versions[ord] = version
 }
 
 // take returns an ordinal for a new memory.
@@ -208,6 +221,7 @@ func (d *draft) take(s *Space) (record.Ord, bool) {
 		return 0, false
 	}
 	s.next++
+	d.fresh = append(d.fresh, 0)
 	return s.next - 1, true
 }
 
@@ -216,7 +230,8 @@ func (d *draft) remove(s *Space, c *Change, op *record.Op) error {
 	if id == "" {
 		id = s.index.id(op.Ord)
 	}
-	d.ids[id], d.versions[op.Ord] = 0, 0
+	d.ids[id] = 0
+	d.setVersion(op.Ord, 0)
 	return nil
 }
 
@@ -226,7 +241,7 @@ func (w *writer) Commit() {
 	for _, s := range w.order {
 		d := w.drafts[s]
 		if len(d.ops) > 0 {
-			s.apply(d.ops)
+			s.apply(d.ops, s.index.put)
 			last = max(last, d.ops[len(d.ops)-1].LSN)
 		}
 		d.reset()
@@ -248,7 +263,7 @@ func (w *writer) Abort() {
 
 func (d *draft) reset() {
 	clear(d.ops)
-	d.ops, d.taken = d.ops[:0], d.taken[:0]
+	d.ops, d.taken, d.fresh = d.ops[:0], d.taken[:0], d.fresh[:0]
 	clear(d.ids)
 	clear(d.versions)
 	d.begun = false

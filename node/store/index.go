@@ -10,9 +10,9 @@ import (
 // pointers, so that a million of them cost the garbage collector nothing. The writer alone changes it, under the lock of
 // the space; the writer alone may also read it without.
 type index struct {
-	rows  []row        // by ordinal
-	slots []record.Ord // open addressing by hash of the id; 0 is empty, gone was used
-	used  int          // slots that are not empty
+	rows  []row  // by ordinal
+	slots []slot // open addressing by hash of the id
+	used  int    // slots that are not empty
 	live  int
 	ids   arena
 	seed  maphash.Seed
@@ -23,23 +23,31 @@ type row struct {
 	id      ref
 }
 
+// A slot is an ordinal and half of its id's hash, so that a look at another id's slot ends there. Zero is empty.
+type slot uint64
+
 const (
-	gone     = record.MaxOrd + 1
+	gone     = slot(record.MaxOrd + 1) // it was used
 	minSlots = 64
 )
 
+func (s slot) ord() record.Ord { return record.Ord(s) }
+
 func newIndex() *index {
-	return &index{rows: make([]row, 1, 64), slots: make([]record.Ord, minSlots), seed: maphash.MakeSeed()}
+	return &index{rows: make([]row, 1, 64), slots: make([]slot, minSlots), seed: maphash.MakeSeed()}
 }
 
 // lookup returns the ordinal of id, or zero.
 func (x *index) lookup(id string) record.Ord {
-	for i := x.home(id); ; i = x.after(i) {
-		switch ord := x.slots[i]; {
-		case ord == 0:
+	packed, uuid := record.PackUUID(id)
+	h := maphash.String(x.seed, id)
+	for i := x.home(h); ; i = x.after(i) {
+		switch s := x.slots[i]; {
+		case s == 0:
 			return 0
-		case ord != gone && x.ids.equal(x.rows[ord].id, id):
-			return ord
+		case s>>32 != slot(h>>32) || s == gone:
+		case uuid && is(&x.ids, x.rows[s.ord()].id, packed[:], true), !uuid && is(&x.ids, x.rows[s.ord()].id, id, false):
+			return s.ord()
 		}
 	}
 }
@@ -52,15 +60,12 @@ func (x *index) version(ord record.Ord) uint64 {
 	return x.rows[ord].version
 }
 
-// put makes ord alive under id, or gives it another version.
+// put makes ord alive under id, which no other ordinal has, or gives it another version.
 func (x *index) put(ord record.Ord, id string, version uint64) {
 	x.reach(ord)
 	if r := &x.rows[ord]; r.version != 0 {
 		r.version = version
 		return
-	}
-	if old := x.lookup(id); old != 0 {
-		x.remove(old) // a replay over a base that is ahead of it: the id has moved on meanwhile
 	}
 	if (x.used+1)*4 > len(x.slots)*3 {
 		x.rehash()
@@ -71,13 +76,21 @@ func (x *index) put(ord record.Ord, id string, version uint64) {
 	x.live++
 }
 
+// replay is put for an op that the base may be ahead of: its id may have moved on to another ordinal since.
+func (x *index) replay(ord record.Ord, id string, version uint64) {
+	if old := x.lookup(id); old != 0 && old != ord {
+		x.remove(old)
+	}
+	x.put(ord, id, version)
+}
+
 // remove makes ord dead.
 func (x *index) remove(ord record.Ord) {
 	if x.version(ord) == 0 {
 		return
 	}
-	for i := x.home(x.id(ord)); ; i = x.after(i) {
-		if x.slots[i] == ord {
+	for i := x.home(maphash.String(x.seed, x.id(ord))); ; i = x.after(i) {
+		if s := x.slots[i]; s != gone && s.ord() == ord {
 			x.slots[i] = gone
 			break
 		}
@@ -96,18 +109,17 @@ func (x *index) reach(ord record.Ord) {
 
 func (x *index) id(ord record.Ord) string { return x.ids.get(x.rows[ord].id) }
 
-func (x *index) home(id string) int {
-	return int(maphash.String(x.seed, id) & uint64(len(x.slots)-1))
-}
+func (x *index) home(hash uint64) int { return int(hash & uint64(len(x.slots)-1)) }
 
 func (x *index) after(i int) int { return (i + 1) & (len(x.slots) - 1) }
 
 func (x *index) place(ord record.Ord, id string) {
-	i := x.home(id)
+	h := maphash.String(x.seed, id)
+	i := x.home(h)
 	for x.slots[i] != 0 {
 		i = x.after(i)
 	}
-	x.slots[i] = ord
+	x.slots[i] = slot(h>>32)<<32 | slot(ord)
 }
 
 // rehash makes the slots at most half full.
@@ -116,7 +128,7 @@ func (x *index) rehash() {
 	for n < 2*(x.live+1) {
 		n *= 2
 	}
-	x.slots = make([]record.Ord, n)
+	x.slots = make([]slot, n)
 	x.used = x.live
 	for ord := range x.rows {
 		if x.rows[ord].version != 0 {

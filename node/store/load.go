@@ -129,7 +129,7 @@ func (l *loading) value(ord record.Ord, v record.Value) error {
 		}
 		return nil
 	}
-	l.space.index.put(ord, string(v.ID()), v.Version())
+	l.space.index.replay(ord, v.IDString(), v.Version())
 	for _, view := range l.space.views {
 		view.LoadValue(ord, v)
 	}

@@ -73,7 +73,7 @@ func (st *Store) replayBatch(b wal.Batch, apart map[record.SpaceID][]byte) error
 		}
 	}
 	for s, ops := range ops {
-		s.apply(ops)
+		s.apply(ops, s.index.replay)
 	}
 	return nil
 }
