@@ -159,7 +159,7 @@ func (r *run) announce() {
 	case Failed:
 		severity = policy.Critical
 	}
-	r.x.cfg.Log.Info("action state", "action", a.ID, "target", a.TargetName, "resource", a.Resource,
+	r.x.cfg.Log.Debug("action state", "action", a.ID, "target", a.TargetName, "resource", a.Resource,
 		"from", a.From, "to", a.To, "state", a.State, "reason", a.Reason)
 	r.event(policy.EventState, severity, a.Reason, nil)
 	if a.State == Failed {

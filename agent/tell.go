@@ -113,7 +113,7 @@ func (a *Agent) tellBlind(t *target, name string, was, is policy.Evaluation) {
 		Message: fmt.Sprintf("policy %s sees its signals again", name),
 	}
 	if is.Blind {
-		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is blind: %s", name, is.Text)
+		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is %s", name, is.Text)
 	}
 	a.emit(e)
 }
