@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,4 +111,44 @@ func (l *bareLoop) write(b *testing.B, n, size int) float64 {
 		l.off += int64(size)
 	}
 	return time.Since(begin).Seconds()
+}
+
+// BenchmarkOpen tells how long it takes until a node with 100,000 memories of 200 bytes answers, after a clean end.
+// ENGRAMD_BENCH_MEMORIES sets another number.
+func BenchmarkOpen(b *testing.B) {
+	memories := 100_000
+	if s := os.Getenv("ENGRAMD_BENCH_MEMORIES"); s != "" {
+		var err error
+		if memories, err = strconv.Atoi(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	opts := node.Options{DataDir: b.TempDir()}
+	n, stop := running(b, opts)
+	id := ""
+	for i := 0; i < memories; {
+		var ms []node.Memory
+		for range min(1000, memories-i) {
+			ms = append(ms, node.Memory{Content: strings.Repeat("x", 200)})
+			i++
+		}
+		rs, err := n.RememberAll(b.Context(), "default", ms)
+		if err != nil {
+			b.Fatal(err)
+		}
+		id = rs[0].ID
+	}
+	stop()
+	for b.Loop() {
+		n, err := node.Open(opts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := n.Get(b.Context(), "default", id); err != nil {
+			b.Fatal(err)
+		}
+		if err := n.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

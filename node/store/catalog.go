@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"time"
 
 	"github.com/engramd/engramd/node/disk"
@@ -77,9 +78,7 @@ func (c catalog) write(fsys disk.FS) error {
 func (c catalog) clone() catalog {
 	c.Spaces = append([]entry(nil), c.Spaces...)
 	aliases := make(map[string]string, len(c.Aliases))
-	for k, v := range c.Aliases {
-		aliases[k] = v
-	}
+	maps.Copy(aliases, c.Aliases)
 	c.Aliases = aliases
 	return c
 }

@@ -129,15 +129,11 @@ func (st *Store) Checkpoint(ctx context.Context) error {
 	lsn := st.applied.Load()
 	var errs error
 	for _, s := range st.open() {
+		_, err := s.Checkpoint(ctx)
 		if s.Err() != nil {
-			continue // its share of the log was set apart
+			err = s.setApart()
 		}
-		if _, err := s.Checkpoint(ctx); err != nil {
-			if s.Err() != nil {
-				err = errors.Join(err, s.setApart())
-			}
-			errs = errors.Join(errs, err)
-		}
+		errs = errors.Join(errs, err)
 	}
 	if errs != nil {
 		if disk.IsFull(errs) {

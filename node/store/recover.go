@@ -89,18 +89,37 @@ func (s *Space) keepApart(lsn uint64, ops []byte) error {
 	return nil
 }
 
-// setApart keeps what a space's memtables hold when its base turns out to be damaged.
+// setApart keeps what a space's memtables hold when its base turns out to be damaged, and empties them: the log
+// lets go of it.
 func (s *Space) setApart() error {
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	if s.dropped.Load() {
+		return nil
+	}
 	s.mu.RLock()
 	var ops []byte
+	var bytes int64
 	lsn := s.last
 	for _, m := range []*memtable{s.frozen, s.active} {
 		if m != nil {
 			ops = m.appendOps(ops, s.id)
+			bytes += m.bytes
 		}
 	}
 	s.mu.RUnlock()
-	return s.keepApart(lsn, ops)
+	if len(ops) == 0 {
+		return nil
+	}
+	if err := s.keepApart(lsn, ops); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.frozen, s.active = nil, newMemtable(s.last+1)
+	s.mu.Unlock()
+	s.store.memory.Add(-bytes)
+	s.store.room.signal()
+	return nil
 }
 
 // appendOps writes the memtable as ops, whose order among different keys does not matter.

@@ -82,16 +82,31 @@ func (st *Store) Create(name string, dimension int) (*Space, error) {
 		return nil, err
 	}
 	st.catalog = c
-	if err := st.openSpace(e); err != nil {
+	s, err := st.begin(e)
+	if err != nil {
 		return nil, err
 	}
-	s := st.spaces[name]
-	// The log lacks nothing of it so far.
-	w := baseWriter{space: s, state: s.state}
-	if err := w.commit(st.applied.Load(), nil); err != nil {
-		return nil, s.failed(err)
+	st.spaces[name], st.byID[e.ID] = s, s
+	return s, nil
+}
+
+// begin opens a space that is new in this store, and notes that the log so far has nothing for it.
+func (st *Store) begin(e entry) (*Space, error) {
+	s, err := st.openSpace(e)
+	if err == nil {
+		err = s.Err()
 	}
-	return s, s.loaded()
+	if err == nil {
+		w := baseWriter{space: s, state: s.state}
+		err = w.commit(st.applied.Load(), nil)
+	}
+	if err == nil {
+		err = s.loaded()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
 }
 
 // Dimension returns the length of the vectors of s; zero if it is not fixed yet.
@@ -159,6 +174,11 @@ func (st *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	return st.retire(ctx, s)
+}
+
+// retire ends a space that is not in the catalog any more.
+func (st *Store) retire(ctx context.Context, s *Space) error {
 	s.dropped.Store(true)
 	// Behind this empty group the writer has nothing of the space under way.
 	if err := st.log.Append(ctx, &group{space: s}); err != nil && st.log.Poisoned() == nil {
@@ -166,13 +186,11 @@ func (st *Store) Drop(ctx context.Context, name string) error {
 	}
 	s.baseMu.Lock()
 	defer s.baseMu.Unlock()
-	err = s.close()
+	err := s.close()
 	s.mu.Lock()
-	if s.active != nil {
-		s.store.memory.Add(-s.active.bytes)
-	}
+	st.memory.Add(-s.active.bytes)
 	if s.frozen != nil {
-		s.store.memory.Add(-s.frozen.bytes)
+		st.memory.Add(-s.frozen.bytes)
 		s.frozen = nil
 	}
 	s.active = newMemtable(s.last + 1)

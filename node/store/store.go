@@ -136,12 +136,18 @@ func (st *Store) read() error {
 	if st.catalog, err = readCatalog(st.opts.FS); err != nil {
 		return err
 	}
+	if err := st.sweepOrphans(); err != nil {
+		return err
+	}
 	for _, e := range slices.Clone(st.catalog.Spaces) {
 		if e.Deleted {
-			err = st.sweep(e.ID)
-		} else {
-			err = st.openSpace(e)
+			if err := st.sweep(e.ID); err != nil {
+				return err
+			}
+			continue
 		}
+		s, err := st.openSpace(e)
+		st.byID[e.ID], st.spaces[e.Name] = s, s
 		if err != nil {
 			return err
 		}
@@ -158,18 +164,18 @@ func (st *Store) read() error {
 }
 
 // openSpace loads a space. One whose base is damaged is there and refuses everything.
-func (st *Store) openSpace(e entry) error {
+func (st *Store) openSpace(e entry) (*Space, error) {
 	s := &Space{
 		store: st, id: e.ID, dir: spaceDir(e.ID), index: newIndex(), dead: map[record.Ord]bool{}, next: 1,
 	}
 	s.name.Store(&e.Name)
-	st.spaces[e.Name], st.byID[e.ID] = s, s
+	s.active = newMemtable(1)
 	if err := st.opts.FS.MakeDir(s.dir); err != nil {
-		return fmt.Errorf("make the directory of space %s: %w", e.Name, err)
+		return s, fmt.Errorf("make the directory of space %s: %w", e.Name, err)
 	}
 	var err error
 	if s.views, err = st.opts.Views(s, s.Dir()); err != nil {
-		return fmt.Errorf("views of space %s: %w", e.Name, err)
+		return s, fmt.Errorf("views of space %s: %w", e.Name, err)
 	}
 	path := s.Dir() + "/base.db"
 	err = s.load(path)
@@ -180,12 +186,12 @@ func (st *Store) openSpace(e entry) error {
 	case isDamage(err):
 		s.refuse(err)
 	case err != nil:
-		return fmt.Errorf("space %s: %w", e.Name, err)
+		return s, fmt.Errorf("space %s: %w", e.Name, err)
 	}
 	s.applied.Store(s.state.applied)
 	s.last = s.state.applied
 	s.active = newMemtable(s.last + 1)
-	return nil
+	return s, nil
 }
 
 // loaded ends the loading of a space: what is neither alive nor dead was freed.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -635,4 +636,103 @@ func TestACheckpointThatIsCutShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, s, model)
+}
+
+// TestAdopt restores a copy of a space over it: what came after the copy is gone, also after a crash that leaves the log of
+// the old one.
+func TestAdopt(t *testing.T) {
+	dir := t.TempDir()
+	l := live(t, dir, nil)
+	s := l.space("default")
+	do(t, s, put("a", "1"))
+	do(t, s, put("b", "2"))
+	do(t, s, store.Change{Kind: record.Link, ID: "a", ToID: "b", Weight: 9})
+	if _, err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var snapshot bytes.Buffer
+	if _, err := s.CopyBase(&snapshot, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := l.mirrors["default"].tell()
+	do(t, s, put("a", "changed"))
+	do(t, s, put("c", "3"))
+	fill := func(dir string) error { return os.WriteFile(filepath.Join(dir, "base.db"), snapshot.Bytes(), 0o600) }
+	restored, err := l.Adopt(t.Context(), "default", 0, fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a": "1", "b": "2"}
+	compare(t, restored, want)
+	if diff := cmp.Diff(before, l.mirrors["default"].tell()); diff != "" {
+		t.Errorf("views (-before +after):\n%s", diff)
+	}
+	if err := s.Err(); !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("the old space: %v", err)
+	}
+	do(t, restored, put("d", "4"))
+	want["d"] = "4"
+	after := live(t, crashed(t, dir), nil)
+	compare(t, after.space("default"), want)
+	// What cannot be adopted changes nothing.
+	for _, bad := range []func(string) error{
+		func(string) error { return errors.New("half a snapshot") },
+		func(dir string) error { return os.WriteFile(filepath.Join(dir, "base.db"), make([]byte, 9000), 0o600) },
+	} {
+		if _, err := l.Adopt(t.Context(), "default", 0, bad); err == nil {
+			t.Error("a bad snapshot was adopted")
+		}
+		compare(t, restored, want)
+	}
+	if names, err := os.ReadDir(filepath.Join(dir, "spaces")); err != nil || len(names) != 1 {
+		t.Errorf("directories %v, %v; want that of the restored one", names, err)
+	}
+}
+
+// TestABaseThatIsDamagedUnderARunningNode cuts the file off under bbolt's map, which makes reading it a fault of
+// memory: the process lives, the space is refused, others serve, and changes that were answered are set apart.
+func TestABaseThatIsDamagedUnderARunningNode(t *testing.T) {
+	dir := t.TempDir()
+	l := live(t, dir, nil)
+	s, other := l.space("default"), l.space("other")
+	for i := range 50 {
+		do(t, s, put(fmt.Sprint("m", i), string(make([]byte, 4000))))
+	}
+	do(t, other, put("x", "1"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, s, put("late", "answered"))
+	if err := os.Truncate(filepath.Join(s.Dir(), "base.db"), int64(2*os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := content(t, s, "m7"); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("read of what is cut off: %v; want ErrDamaged", err)
+	}
+	if _, err := s.Apply(t.Context(), []store.Change{put("no", "x")}); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("write into the damaged space: %v", err)
+	}
+	do(t, other, put("y", "2"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Errorf("checkpoint of the others: %v", err)
+	}
+	compare(t, other, map[string]string{"x": "1", "y": "2"})
+	if n := l.Stats().MemtableBytes; n != 0 {
+		t.Errorf("the memtables still hold %d bytes", n)
+	}
+	l.end()
+	l = live(t, dir, nil)
+	s, err := l.Space("default")
+	if err != nil || !errors.Is(s.Err(), store.ErrDamaged) {
+		t.Fatalf("after a restart: %v, %v", s.Err(), err)
+	}
+	compare(t, l.space("other"), map[string]string{"x": "1", "y": "2"})
+	apart, err := filepath.Glob(filepath.Join(s.Dir(), "unapplied-*.ops"))
+	if err != nil || len(apart) == 0 {
+		t.Fatalf("nothing was set apart: %v", err)
+	}
+	b, err := os.ReadFile(apart[0])
+	if err != nil || !bytes.Contains(b, []byte("answered")) {
+		t.Errorf("%s does not hold what was answered: %v", apart[0], err)
+	}
 }
