@@ -64,8 +64,8 @@
 //	DIR/spaces/ID/vectors  by ordinal
 //	DIR/snapshots/
 //
-// A restore makes a new space id from a snapshot and swaps the name in the catalog: the log of the old
-// timeline names the old id, and is ignored.
+// A space id is the timeline. A restore ([store.Store.Adopt]) makes a space with a new id from the files of a snapshot
+// ([store.Space.CopyBase]) and swaps the name in the catalog: the log of the old timeline names the old id, and is ignored.
 //
 // # Ownership and lifetime
 //
