@@ -15,9 +15,9 @@ import (
 )
 
 // A disk that is really full, without the look at its free space that should have stopped us before.
-func TestDiskThatIsReallyFull(t *testing.T) {
+func TestE2EDiskThatIsReallyFull(t *testing.T) {
 	if os.Getenv("ENGRAMD_E2E") == "" {
-		t.Skip("mounts a small file system: set ENGRAMD_E2E=1, as root")
+		t.Skip("mounts a small file system: set ENGRAMD_E2E=docker, as root (make e2e-docker)")
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {

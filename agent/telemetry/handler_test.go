@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/testenv"
 )
 
 // served runs a Telemetry that reads this process as target "web", and serves it.
@@ -108,16 +109,14 @@ func TestMetricsPageHoldsEverythingMeasuredHere(t *testing.T) {
 }
 
 // promtool is Prometheus' own client; it must be content with the API and with the metrics.
-func TestPromtool(t *testing.T) {
+func TestE2EPromtool(t *testing.T) {
 	if os.Getenv("ENGRAMD_E2E") == "" {
-		t.Skip("needs Debian's prometheus: set ENGRAMD_E2E=1")
+		t.Skip("needs Debian's prometheus: set ENGRAMD_E2E=docker (make e2e-docker)")
 	}
-	if _, err := exec.LookPath("promtool"); err != nil {
-		t.Fatal("ENGRAMD_E2E is set, and promtool is not installed: ", err)
-	}
+	path := testenv.Tool(t, "promtool", "prometheus")
 	srv := served(t)
 	promtool := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), "promtool", args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
 		if err != nil {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}

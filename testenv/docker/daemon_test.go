@@ -19,9 +19,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestLoadIsThrottled is the shape of all real tests: a container with half a core under more load than that, judged by the
+// TestE2ELoadIsThrottled is the shape of all real tests: a container with half a core under more load than that, judged by the
 // kernel's counters; more CPU given live; dockerd killed and back; nothing left.
-func TestLoadIsThrottled(t *testing.T) {
+func TestE2ELoadIsThrottled(t *testing.T) {
 	began := time.Now()
 	d := docker.Start(t, docker.LiveRestore())
 	d.BuildImage(t, "workload:good", docker.Good())
@@ -83,8 +83,8 @@ func TestLoadIsThrottled(t *testing.T) {
 	d.Stop()
 }
 
-// TestNetworks recreates what a driver has to keep: aliases, fixed addresses, published ports.
-func TestNetworks(t *testing.T) {
+// TestE2ENetworks recreates what a driver has to keep: aliases, fixed addresses, published ports.
+func TestE2ENetworks(t *testing.T) {
 	d := docker.Start(t, docker.DefaultBridge())
 	d.BuildImage(t, "workload:checked", docker.Checked())
 	subnet := d.Network(t, "back", 1)
@@ -125,7 +125,7 @@ func TestNetworks(t *testing.T) {
 	d.Stop()
 }
 
-func TestVariants(t *testing.T) {
+func TestE2EVariants(t *testing.T) {
 	d := docker.Start(t)
 	for name, variant := range map[string]docker.Variant{
 		"good": docker.Good(), "unhealthy": docker.Unhealthy(), "crashing": docker.Crashing(), "volume": docker.WithVolume(),
@@ -156,9 +156,9 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// TestHang freezes dockerd: it accepts a connection and never answers. A frozen daemon and a paused container are cleaned
+// TestE2EHang freezes dockerd: it accepts a connection and never answers. A frozen daemon and a paused container are cleaned
 // up all the same.
-func TestHang(t *testing.T) {
+func TestE2EHang(t *testing.T) {
 	d := docker.Start(t, docker.LiveRestore())
 	d.BuildImage(t, "workload:good", docker.Good())
 	c := d.Run(t, docker.Spec{Name: "engram", Image: "workload:good"})
@@ -174,8 +174,8 @@ func TestHang(t *testing.T) {
 	d.Stop()
 }
 
-// TestSideBySide runs two engines at the same time, as tests of two packages do.
-func TestSideBySide(t *testing.T) {
+// TestE2ESideBySide runs two engines at the same time, as tests of two packages do.
+func TestE2ESideBySide(t *testing.T) {
 	var daemons [2]*docker.Daemon
 	for i := range daemons {
 		daemons[i] = docker.Start(t, docker.DefaultBridge())

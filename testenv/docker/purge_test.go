@@ -17,10 +17,10 @@ import (
 // victim, in the environment, makes TestVictim leave an engine behind.
 const victim = "ENGRAMD_TEST_VICTIM"
 
-// TestVictim is not a test of its own: TestSweep runs it in a process that it kills.
+// TestVictim is not a test of its own: TestE2ESweep runs it in a process that it kills.
 func TestVictim(t *testing.T) {
 	if os.Getenv(victim) == "" {
-		t.Skip("runs only as the process that TestSweep kills")
+		t.Skip("runs only as the process that TestE2ESweep kills")
 	}
 	d := Start(t, LiveRestore(), DefaultBridge())
 	d.BuildImage(t, "workload:good", Good())
@@ -31,8 +31,8 @@ func TestVictim(t *testing.T) {
 	<-time.After(time.Minute)
 }
 
-// TestSweep kills a test process that has an engine, and cleans up after it.
-func TestSweep(t *testing.T) {
+// TestE2ESweep kills a test process that has an engine, and cleans up after it.
+func TestE2ESweep(t *testing.T) {
 	testenv.Need(t, "docker")
 	child := exec.Command(os.Args[0], "-test.run=^TestVictim$")
 	child.Env = append(os.Environ(), victim+"=1")
@@ -71,8 +71,8 @@ func rootOf(t *testing.T, out interface{ Read([]byte) (int, error) }) string {
 	return ""
 }
 
-// TestLeftoversAreSeen makes one thing of each kind and sees each reported, then removed.
-func TestLeftoversAreSeen(t *testing.T) {
+// TestE2ELeftoversAreSeen makes one thing of each kind and sees each reported, then removed.
+func TestE2ELeftoversAreSeen(t *testing.T) {
 	testenv.Need(t, "docker")
 	e, err := newEnvironment()
 	if err != nil {

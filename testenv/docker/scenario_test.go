@@ -14,8 +14,8 @@ import (
 
 // These tests do by hand what engramd is to do by itself: they show that the workload can tell a good change from a bad one.
 
-// TestSpinningThread gives more CPU to one thread that spins: up to one core it takes it, above nothing changes.
-func TestSpinningThread(t *testing.T) {
+// TestE2ESpinningThread gives more CPU to one thread that spins: up to one core it takes it, above nothing changes.
+func TestE2ESpinningThread(t *testing.T) {
 	d := docker.Start(t)
 	d.BuildImage(t, "workload:good", docker.Good())
 	c := d.Run(t, docker.Spec{Name: "engram", Image: "workload:good", CPUs: 0.5})
@@ -47,9 +47,9 @@ func resize(t *testing.T, d *docker.Daemon, id string, cores float64) {
 	}
 }
 
-// TestDrainedRestart replaces a container on a volume under a load of writes: what is refused is refused in maintenance,
+// TestE2EDrainedRestart replaces a container on a volume under a load of writes: what is refused is refused in maintenance,
 // and nothing else is lost; never do two containers hold the volume.
-func TestDrainedRestart(t *testing.T) {
+func TestE2EDrainedRestart(t *testing.T) {
 	d := docker.Start(t)
 	d.BuildImage(t, "workload:good", docker.Good())
 	data := t.TempDir()
@@ -110,8 +110,8 @@ func TestDrainedRestart(t *testing.T) {
 	})
 }
 
-// TestMemory holds memory, and sees what the kernel charges for it: anonymous memory and page cache.
-func TestMemory(t *testing.T) {
+// TestE2EMemory holds memory, and sees what the kernel charges for it: anonymous memory and page cache.
+func TestE2EMemory(t *testing.T) {
 	d := docker.Start(t)
 	d.BuildImage(t, "workload:good", docker.Good())
 	c := d.Run(t, docker.Spec{Name: "engram", Image: "workload:good", Memory: 128 << 20, MemorySwap: 128 << 20})
