@@ -1,6 +1,7 @@
 package loop_test
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -72,6 +73,7 @@ const (
 type kill struct {
 	name  string
 	mode  string // "" is auto
+	image string // "" is image
 	state string // of its action by then
 	hold  func(*loop.Gate) *loop.Hold
 	sick  bool // its health fails at the new size
@@ -85,6 +87,12 @@ type kill struct {
 	before func(*testing.T, *docker.Container) // engramd is started
 	killed func(*testing.T, *docker.Container) // engramd is dead
 	after  func(*testing.T, *docker.Container) // its action has ended; nil: maintenance is off
+}
+
+// A killedTarget is a target of doubled.
+type killedTarget struct {
+	Name, Host, Mode, URL, Settle string
+	InFlight                      int
 }
 
 // A victim is a kill with what it happens to.
@@ -107,15 +115,16 @@ type killing struct {
 	census  *loop.Census
 }
 
-// prepareKills makes the containers and starts engramd on them.
+// prepareKills makes the containers on an engine of their own and starts engramd on them.
 func prepareKills(t *testing.T, apply string, kills []kill) *killing {
 	t.Helper()
-	k := &killing{d: startEngine(t)}
-	type target struct {
-		Name, Host, Mode, URL, Settle string
-		InFlight                      int
-	}
-	var targets []target
+	return prepareKillsOn(t, startEngine(t), apply, kills)
+}
+
+func prepareKillsOn(t *testing.T, d *docker.Daemon, apply string, kills []kill) *killing {
+	t.Helper()
+	k := &killing{d: d}
+	var targets []killedTarget
 	var names []string
 	for _, one := range kills {
 		v := &victim{kill: one, data: t.TempDir(), gate: loop.OpenGate(t, k.d.Host())}
@@ -124,12 +133,12 @@ func prepareKills(t *testing.T, apply string, kills []kill) *killing {
 			env["WORKLOAD_UNHEALTHY"] = sickWhenBig
 		}
 		v.c = k.d.Run(t, docker.Spec{
-			Name: one.name, Image: image, CPUs: small, NoWait: true, Env: env, Volumes: []string{v.data + ":/data"},
+			Name: one.name, Image: cmp.Or(one.image, image), CPUs: small, NoWait: true, Env: env, Volumes: []string{v.data + ":/data"},
 			Change: func(o *client.ContainerCreateOptions) {
 				o.HostConfig.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyAlways}
 			},
 		})
-		to := target{Name: one.name, Host: v.gate.Host(), Mode: one.mode, URL: v.c.URL, Settle: "5s"}
+		to := killedTarget{Name: one.name, Host: v.gate.Host(), Mode: one.mode, URL: v.c.URL, Settle: "5s"}
 		if one.busy {
 			to.InFlight, to.Settle = 1, "5m"
 		}
