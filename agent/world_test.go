@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,76 +19,120 @@ import (
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/fake"
 	"github.com/engramd/engramd/agent/config"
-	"github.com/engramd/engramd/agent/events"
 	"github.com/engramd/engramd/agent/journal"
 	"github.com/engramd/engramd/agent/telemetry"
 	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/rules"
 )
 
-// A world is a fake platform with one service, "app", and an agent that looks after it, in virtual
-// time. Its txtar holds agent.yaml and what is to happen, line by line.
+// A world is a fake platform and an agent that looks after its services, in virtual time. Its txtar
+// holds agent.yaml (testdata/agent.yaml where it has none) and what is to happen, line by line.
 type world struct {
 	t       *testing.T
 	files   map[string]string
-	dir     string
+	dir     string // data_dir
+	locks   string // of the host
+	keyed   bool   // targets are locked against other agents
 	driver  *fake.Driver
 	querier *fake.Querier
 	alerts  *alarms
 	trace   *fake.Trace
 	agent   *Agent
+	life    *life
 	stop    func()
+	ids     map[string]bool
 }
 
-// inWorld runs a story in virtual time, and compares what was told with the txtar's "want".
+// inWorld runs a story of the service "app" and an agent that is running already.
 func inWorld(t *testing.T, name string, s fake.Service, story func(w *world)) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".txtar")
-	archive, err := txtar.ParseFile(path)
+	inEmptyWorld(t, name, func(w *world) {
+		w.driver.Add("app", s)
+		w.start("agent.yaml")
+		story(w)
+	})
+}
+
+// inEmptyWorld runs a story in virtual time, and compares what was told with the txtar's "want". The
+// part of name after a space tells several stories of one txtar apart: "want part". A story without a
+// name asks for itself what came of it.
+func inEmptyWorld(t *testing.T, name string, story func(w *world)) {
+	t.Helper()
+	base, part, _ := strings.Cut(name, " ")
+	path, archive := filepath.Join("testdata", base+".txtar"), &txtar.Archive{}
+	if name != "" {
+		var err error
+		if archive, err = txtar.ParseFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	standard, err := os.ReadFile("testdata/agent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, files: map[string]string{}, dir: t.TempDir(), driver: fake.New(), trace: &fake.Trace{}, alerts: &alarms{}}
+		w := &world{
+			t: t, files: map[string]string{"agent.yaml": string(standard)}, dir: t.TempDir(), locks: t.TempDir(),
+			driver: fake.New(), trace: &fake.Trace{}, alerts: &alarms{}, ids: map[string]bool{},
+		}
 		for _, f := range archive.Files {
 			w.files[f.Name] = string(f.Data)
 		}
 		w.querier = w.driver.Querier()
-		w.driver.Add("app", s)
-		w.start("agent.yaml")
 		story(w)
 		w.stop()
-		w.compare(path, archive)
+		if name != "" {
+			w.compare(path, strings.TrimSpace("want "+part), archive)
+		}
 	})
+}
+
+// edit changes agent.yaml before the agent reads it.
+func (w *world) edit(old, new string) {
+	w.t.Helper()
+	if !strings.Contains(w.files["agent.yaml"], old) {
+		w.t.Fatalf("agent.yaml does not say %q", old)
+	}
+	w.files["agent.yaml"] = strings.Replace(w.files["agent.yaml"], old, new, 1)
+}
+
+// read parses a configuration of the archive.
+func (w *world) read(file string) (*config.Config, error) {
+	cfg, err := config.Parse(file, []byte(w.files[file]), fakeRegistry(w.driver))
+	if err == nil {
+		cfg.DataDir = w.dir
+	}
+	return cfg, err
 }
 
 // start runs an agent with a configuration of the archive, over the data of the one before.
 func (w *world) start(file string) {
 	w.t.Helper()
-	cfg, err := config.Parse(file, []byte(w.files[file]), fakeRegistry(w.driver))
+	cfg, err := w.read(file)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg.DataDir = w.dir
-	var logged bytes.Buffer
+	var logged lockedBuffer
+	l := &life{world: w}
 	a, err := newAgent(Options{
-		Config: cfg, Registry: fakeRegistry(w.driver), Version: "test", LockDir: filepath.Join(w.dir, "locks"),
+		Config: cfg, Reread: func() (*config.Config, error) { return w.read("agent.yaml") },
+		Registry: fakeRegistry(l.platform()), Version: "test", LockDir: filepath.Join(w.locks, "engramd"),
 		Log: slog.New(slog.NewTextHandler(&logged, nil)),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.agent = a
-	a.sink = quietSink{w.trace}
+	w.agent, w.life = a, l
+	l.agent = a
+	a.sink = l
 	a.senses = senseAll{w.querier, w.driver}
 	a.alerts = w.alerts
-	a.transport = w.driver.Transport()
+	a.transport = l
 	a.collect = func(telemetry.Config) error { return nil }
-	a.endpoints = func() []telemetry.Endpoint { return nil }
 	a.endpoints = func() []telemetry.Endpoint { return nil }
 	a.capacity.MemoryBytes = 64 << 30
 	a.capacity.Online = make([]int, 8)
-	a.parts = []part{{"collector", w.collector}}
+	a.parts = []part{{"collector", l.collect}}
 	if err := a.assemble(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -102,6 +146,7 @@ func (w *world) start(file string) {
 	w.stop = sync.OnceFunc(func() {
 		cancel(errors.New("the story is over"))
 		running.Wait()
+		w.noteIDs()
 		if err := a.Close(); err != nil {
 			w.t.Error(err)
 		}
@@ -109,31 +154,6 @@ func (w *world) start(file string) {
 			w.t.Log(logged.String())
 		}
 	})
-}
-
-// collector observes the targets at every interval, as telemetry does: a second before the loop's
-// tick, so that a golden trace does not depend on who is first.
-func (w *world) collector(ctx context.Context) error {
-	a := w.agent
-	wait := a.opts.Config.Metrics.Interval - time.Second
-	for {
-		targets, _ := call(ctx, a.inbox, func() ([]*target, error) {
-			var all []*target
-			for _, name := range a.loop.names() {
-				all = append(all, a.loop.targets[name])
-			}
-			return all, nil
-		})
-		for _, t := range targets {
-			_, _ = t.observer.observe(ctx)
-		}
-		select {
-		case <-time.After(wait):
-			wait = a.opts.Config.Metrics.Interval
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // pass lets time go by.
@@ -145,55 +165,56 @@ func (w *world) pass(d time.Duration) {
 // note writes down what the story does to the world.
 func (w *world) note(text string) { w.trace.Note(time.Now().UTC().Format("15:04:05"), text) }
 
-func (w *world) compare(path string, archive *txtar.Archive) {
+func (w *world) compare(path, want string, archive *txtar.Archive) {
 	w.t.Helper()
 	got := w.trace.String()
-	for _, id := range w.ids() {
+	for id := range w.ids {
 		got = strings.ReplaceAll(got, id, "ID")
 	}
 	if os.Getenv("UPDATE_GOLDEN") != "" {
-		for i, f := range archive.Files {
-			if f.Name == "want" {
-				archive.Files[i].Data = []byte(got)
-			}
+		i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == want })
+		if i < 0 {
+			i = len(archive.Files)
+			archive.Files = append(archive.Files, txtar.File{Name: want})
 		}
+		archive.Files[i].Data = []byte(got)
 		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
 			w.t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(w.files["want"], got); diff != "" {
-		w.t.Errorf("%s (-want +got; UPDATE_GOLDEN=1 rewrites it):\n%s", path, diff)
+	if diff := cmp.Diff(w.files[want], got); diff != "" {
+		w.t.Errorf("%s, %s (-want +got; UPDATE_GOLDEN=1 rewrites it):\n%s", path, want, diff)
 	}
 }
 
-// ids are random; a golden trace shows them as ID.
-func (w *world) ids() []string {
-	var ids []string
-	j, err := openJournalOf(w.agent)
+// noteIDs notes the ids of a life that ends: they are random, and a golden trace shows them as ID.
+func (w *world) noteIDs() {
+	ds, err := w.agent.journal.Decisions(journal.DecisionFilter{})
 	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer j.Close()
-	ds, err := j.Decisions(decisionsAll)
-	if err != nil {
-		w.t.Fatal(err)
+		w.t.Error(err)
 	}
 	for _, d := range ds {
-		ids = append(ids, d.ID)
+		w.ids[d.ID] = true
 	}
-	as, err := j.Actions(actionsAll)
+	for _, a := range w.actions() {
+		w.ids[a.ID] = true
+	}
+}
+
+// actions lists what the journal knows, oldest first.
+func (w *world) actions() []actuators.Action {
+	w.t.Helper()
+	all, err := w.agent.journal.Actions(journal.ActionFilter{})
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Error(err)
 	}
-	for _, a := range as {
-		ids = append(ids, a.ID)
-	}
-	return ids
+	slices.Reverse(all)
+	return all
 }
 
 // fakeRegistry knows the fake platform alone.
-func fakeRegistry(d *fake.Driver) actuators.Registry {
+func fakeRegistry(d actuators.Driver) actuators.Registry {
 	return actuators.Registry{fake.Name: {
 		NewSpec: func() any { return &fake.Spec{} },
 		Check:   func(any) error { return nil },
@@ -211,11 +232,6 @@ type senseAll struct {
 func (senseAll) ReadBy(context.Context, string, string, time.Time) map[string]policy.Reading {
 	return nil
 }
-
-type quietSink struct{ *fake.Trace }
-
-func (quietSink) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-func (quietSink) Reload(events.Config) error    { return nil }
 
 // alarms are the alerts that a story has firing.
 type alarms struct {
@@ -236,14 +252,3 @@ func (a *alarms) fire(all ...rules.Alert) {
 }
 
 func (*alarms) Update([]*rules.File) error { return nil }
-
-// everything of the journal, for ids.
-var (
-	decisionsAll journal.DecisionFilter
-	actionsAll   journal.ActionFilter
-)
-
-// openJournalOf opens the journal of an agent that has stopped.
-func openJournalOf(a *Agent) (*journal.Journal, error) {
-	return journal.Open(a.opts.Config.DataDir, slog.New(slog.DiscardHandler))
-}
