@@ -1,8 +1,10 @@
 package loop_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +37,8 @@ safety:
   reserve: {cpu: 0%, memory: 0%}
 `
 
-// cpuUse is a target's CPU use in per cent of its limit, over five seconds.
-const cpuUse = `100 * sum(rate(engramd_target_cpu_seconds_total{target="$target"}[5s])) / max(engramd_target_cpu_limit_cores{target="$target"})`
+// cpuUse is a target's CPU use in per cent of its limit: of five samples, however punctual they are.
+const cpuUse = `100 * sum(rate(engramd_target_cpu_seconds_total{target="$target"}[4500ms])) / max(engramd_target_cpu_limit_cores{target="$target"})`
 
 // soon is what anything may take that takes seconds on a machine with nothing else to do.
 const soon = 90 * time.Second
@@ -71,6 +73,20 @@ func throttled(t *testing.T, id string) float64 {
 		return after.Periods >= before.Periods+periods
 	})
 	return float64(after.Throttled-before.Throttled) / float64(after.Periods-before.Periods)
+}
+
+// firstOver is the time of the first sample at which a target's use, an expression with $target in it, was at or above a
+// threshold.
+func firstOver(t *testing.T, a *loop.Agent, use, target string, threshold float64) time.Time {
+	t.Helper()
+	use = strings.ReplaceAll(use, "$target", target)
+	for _, s := range a.Samples(t, fmt.Sprintf(`engramd_target_cpu_seconds_total{target=%q}`, target), 2*time.Minute) {
+		if value, ok := a.Value(t, use, s.At); ok && value >= threshold {
+			return s.At
+		}
+	}
+	t.Fatalf("no sample of %s is over the threshold", target)
+	return time.Time{}
 }
 
 // expectLimits fails unless a limit had exactly these values, in this order.

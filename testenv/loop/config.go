@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -27,9 +28,7 @@ func (a *Agent) Configure(t testing.TB, yaml string, values Values) {
 		t.Fatalf("loop: %v", err)
 	}
 	all := Values{"data_dir": a.Dir, "addr": a.Addr}
-	for name, value := range values {
-		all[name] = value
-	}
+	maps.Copy(all, values)
 	var text strings.Builder
 	if err := tmpl.Execute(&text, all); err != nil {
 		t.Fatalf("loop: %v", err)

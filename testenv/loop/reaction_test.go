@@ -10,7 +10,9 @@ import (
 	"github.com/engramd/engramd/testenv/loop"
 )
 
-// reaction looks back over two and a half intervals: three samples, however punctual they are.
+// reactionUse looks back over three samples, however punctual they are.
+const reactionUse = `100 * sum(rate(engramd_target_cpu_seconds_total{target="$target"}[2500ms])) / max(engramd_target_cpu_limit_cores{target="$target"})`
+
 const reaction = quick + `
 mode: auto
 metrics: {interval: 1s}
@@ -60,7 +62,7 @@ func TestE2EReactionTime(t *testing.T) {
 		})
 		changed, _ := trace.First(0.2)
 		c.Do(t, "/spin?off")
-		seen := firstOver(t, a, name, 85)
+		seen := firstOver(t, a, reactionUse, name, 85)
 		took := changed.Sub(seen)
 		worst = max(worst, took)
 		t.Logf("%s: %v from the first sample over the threshold to the cgroup's new value", name, took.Round(time.Millisecond))
@@ -72,18 +74,4 @@ func TestE2EReactionTime(t *testing.T) {
 	if worst > reactionAsserted {
 		t.Errorf("it took %v, more than %v", worst, reactionAsserted)
 	}
-}
-
-// firstOver is the time of the first sample at which a target's use was at or above a threshold.
-func firstOver(t *testing.T, a *loop.Agent, target string, threshold float64) time.Time {
-	t.Helper()
-	counter := fmt.Sprintf(`engramd_target_cpu_seconds_total{target=%q}`, target)
-	use := fmt.Sprintf(`100 * sum(rate(%s[2500ms])) / max(engramd_target_cpu_limit_cores{target=%q})`, counter, target)
-	for _, s := range a.Samples(t, counter, time.Minute) {
-		if value, ok := a.Value(t, use, s.At); ok && value >= threshold {
-			return s.At
-		}
-	}
-	t.Fatalf("no sample of %s is over the threshold", target)
-	return time.Time{}
 }
