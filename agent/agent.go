@@ -66,7 +66,7 @@ type Agent struct {
 
 	// parts run beside the loop until the agent stops.
 	parts  []part
-	loop   loop
+	loop   *loop
 	claims claims
 	inbox  inbox
 	closer teardown
@@ -156,6 +156,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopSink()
 	var sink, running sync.WaitGroup
 	sink.Go(func() { a.runSink(sinkCtx) })
+	a.announce() // while nobody but us touches the loop's state
 	failed := make(chan error, len(a.parts)+1)
 	for _, p := range append(slices.Clone(a.parts), part{"loop", a.runLoop}) {
 		running.Go(func() {
@@ -165,7 +166,6 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
-	a.announce()
 	<-ctx.Done()
 	a.executor.Close(context.Cause(ctx))
 	running.Wait()

@@ -18,9 +18,6 @@ var _ api.Backend = (*Agent)(nil)
 // Ready returns nil once there was a tick, and says what is missing otherwise.
 func (a *Agent) Ready(ctx context.Context) error {
 	_, err := call(ctx, a.inbox, func() (struct{}, error) { return struct{}{}, a.ready() })
-	if errors.Is(err, errStopped) {
-		return api.Unavailable("%v", err)
-	}
 	return err
 }
 

@@ -18,6 +18,7 @@ type claim struct {
 	lock   *hostlock.Lock // nil while not held, or where the driver needs none
 	held   bool
 	trying bool
+	over   bool                // it was given back, for good
 	holder *hostlock.HeldError // who holds it instead
 	reason string              // why it is not held
 }
@@ -73,11 +74,11 @@ func (c *claim) drop() error {
 	return err
 }
 
-// release gives the claim back.
+// release gives the claim back, also one that is just being taken.
 func (c *claim) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held, c.reason = false, "given back"
+	c.held, c.over, c.reason = false, true, "given back"
 	return c.drop()
 }
 
@@ -89,8 +90,7 @@ func (c *claim) take(ctx context.Context, dir hostlock.Dir, dataDir string, d ac
 		return nil, fmt.Errorf("lock target %s: %w", t.Name, err)
 	}
 	if key == "" {
-		c.settle(nil, nil)
-		return nil, nil
+		return nil, c.settle(nil, nil)
 	}
 	lock, err := dir.TryLock(key, dataDir)
 	if err != nil {
@@ -100,8 +100,7 @@ func (c *claim) take(ctx context.Context, dir hostlock.Dir, dataDir string, d ac
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	c.settle(lock, nil)
-	return left, nil
+	return left, c.settle(lock, nil)
 }
 
 // keyOf asks the driver once; the key outlives restarts of everything.
@@ -126,27 +125,35 @@ func (c *claim) keyOf(ctx context.Context, d actuators.Driver, t policy.Target) 
 	return key, nil
 }
 
-// settle notes how an attempt ended.
-func (c *claim) settle(lock *hostlock.Lock, err error) {
+// errGivenBack says that nobody wants a claim any more.
+var errGivenBack = errors.New("the target is no longer this agent's to take")
+
+// settle notes how an attempt ended. A lock that comes after the claim was given back goes at once.
+func (c *claim) settle(lock *hostlock.Lock, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trying = false
 	c.holder = nil
-	if err == nil {
+	switch {
+	case c.over:
+		c.lock = lock
+		return errors.Join(err, errGivenBack, c.drop())
+	case err == nil:
 		c.held, c.lock, c.reason = true, lock, ""
-		return
+		return nil
 	}
 	c.held, c.reason = false, err.Error()
 	if held, ok := errors.AsType[*hostlock.HeldError](err); ok {
 		c.holder = held
 	}
+	return err
 }
 
 // begin reports whether an attempt should be made now, and notes that one is under way.
 func (c *claim) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held || c.trying {
+	if c.held || c.trying || c.over {
 		return false
 	}
 	c.trying = true

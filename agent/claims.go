@@ -44,16 +44,16 @@ func (a *Agent) claimAll(ctx context.Context) {
 		if len(t.cfg.Drivers) == 0 || !t.claim.begin() {
 			continue
 		}
-		d := a.drivers[t.cfg.Drivers[0]]
-		go func() {
+		d, known := a.drivers[t.cfg.Drivers[0]], t.cfg.Target
+		a.loop.beside.Go(func() {
 			limited, cancel := context.WithTimeout(ctx, keyTimeout)
 			defer cancel()
-			left, err := t.claim.take(limited, a.locks, a.loop.cfg.DataDir, d, t.cfg.Target)
+			left, err := t.claim.take(limited, a.locks, a.opts.Config.DataDir, d, known)
 			_, _ = call(ctx, a.inbox, func() (struct{}, error) {
 				a.claimed(ctx, t, left, err)
 				return struct{}{}, nil
 			})
-		}()
+		})
 	}
 }
 
@@ -62,8 +62,8 @@ func (a *Agent) claimAll(ctx context.Context) {
 func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action, err error) {
 	if err != nil {
 		was, _ := t.claim.standby()
-		t.claim.settle(nil, err)
-		if was != err.Error() {
+		err = t.claim.settle(nil, err)
+		if !errors.Is(err, errGivenBack) && was != err.Error() {
 			a.log.Warn("target is on standby", "target", t.cfg.Name, "reason", err)
 			t.toldStandby = true
 			a.emit(policy.Event{Type: policy.EventStandby, Severity: policy.Warning, Target: t.cfg.Name, Message: "standing by: " + err.Error()})

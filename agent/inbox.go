@@ -2,14 +2,14 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/api"
 )
 
 // errStopped says that the loop is not running (any more).
-var errStopped = errors.New("the agent is stopping; try again when it runs")
+var errStopped error = api.Unavailable("the agent is stopping").WithRemedy("try again when it runs")
 
 // An inbox is how others reach the loop: the executor with updates, which must never wait, and the
 // API with functions to run on the loop's state.

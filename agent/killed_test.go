@@ -91,4 +91,3 @@ func (w *world) ended() {
 		}
 	}
 }
-

@@ -153,7 +153,7 @@ func (l *life) collect(ctx context.Context) error {
 func (l *life) platform() actuators.Driver {
 	d := mortal{l.world.driver, &l.dead}
 	if l.world.keyed {
-		return keyed{d}
+		return keyed{d, l.world.slowKey}
 	}
 	return d
 }
@@ -199,13 +199,18 @@ func (m mortal) Finish(ctx context.Context, t policy.Target, steps []actuators.S
 	return m.Driver.Finish(ctx, t, steps)
 }
 
-// keyed is a driver whose targets other agents on the host may want, too.
-type keyed struct{ mortal }
+// keyed is a driver whose targets other agents on the host may want, too. It may be slow to name them,
+// whatever anybody's patience.
+type keyed struct {
+	mortal
+	slow time.Duration
+}
 
 func (k keyed) Key(_ context.Context, t policy.Target) (string, error) {
 	if err := k.alive(); err != nil {
 		return "", err
 	}
+	time.Sleep(k.slow)
 	return "fake/" + t.Specs[fake.Name].(*fake.Spec).Service, nil
 }
 

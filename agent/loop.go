@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/engramd/engramd/agent/config"
@@ -19,19 +20,20 @@ type loop struct {
 	targets map[string]*target
 	freezes []journal.Freeze
 	pauses  []journal.Pause
-	looking bool          // a look is under way
-	last    time.Time     // of the last tick
-	took    time.Duration // the last tick
-	pruned  time.Time     // when the journal's history was pruned last
+	looking bool           // a look is under way
+	beside  sync.WaitGroup // what was started beside the loop
+	last    time.Time      // of the last tick
+	took    time.Duration  // the last tick
+	pruned  time.Time      // when the journal's history was pruned last
 	windows map[string]*policy.MaintenanceWindow
 	// loaded is when the configuration came into force, refused why the last reload did not.
 	loaded  time.Time
 	refused string
 }
 
-func newLoop(cfg *config.Config) (loop, error) {
+func newLoop(cfg *config.Config) (*loop, error) {
 	windows, err := parseWindows(cfg)
-	return loop{cfg: cfg, targets: map[string]*target{}, windows: windows, loaded: time.Now()}, err
+	return &loop{cfg: cfg, targets: map[string]*target{}, windows: windows, loaded: time.Now()}, err
 }
 
 func parseWindows(cfg *config.Config) (map[string]*policy.MaintenanceWindow, error) {
@@ -51,9 +53,10 @@ func parseWindows(cfg *config.Config) (map[string]*policy.MaintenanceWindow, err
 // names lists the targets, in order.
 func (l *loop) names() []string { return slices.Sorted(maps.Keys(l.targets)) }
 
-// runLoop decides until ctx ends.
+// runLoop decides until ctx ends, and joins what it started beside itself.
 func (a *Agent) runLoop(ctx context.Context) error {
-	defer close(a.inbox.done)
+	defer a.loop.beside.Wait()
+	defer close(a.inbox.done) // first: who waits for an answer waits no longer
 	looks := make(chan look)
 	period := a.period()
 	ticker := time.NewTicker(period)
@@ -99,13 +102,13 @@ func (a *Agent) beginLook(ctx context.Context, out chan<- look) {
 	}
 	a.loop.looking = true
 	due := a.due(time.Now())
-	go func() {
+	a.loop.beside.Go(func() {
 		l := a.look(ctx, due)
 		select {
 		case out <- l:
 		case <-ctx.Done():
 		}
-	}()
+	})
 }
 
 // tick decides for every target with what a look saw.

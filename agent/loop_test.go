@@ -13,7 +13,7 @@ func TestPoliciesOfSharedName(t *testing.T) {
 	of := func(preset string, targets ...string) config.Policy {
 		return config.Policy{Policy: policy.Policy{Name: "cpu", Targets: targets}, Preset: preset}
 	}
-	l := loop{cfg: &config.Config{Policies: []config.Policy{of("first", "a"), of("second", "b"), of("both", "a", "b")}}}
+	l := &loop{cfg: &config.Config{Policies: []config.Policy{of("first", "a"), of("second", "b"), of("both", "a", "b")}}}
 	for target, want := range map[string][]string{"a": {"first", "both"}, "b": {"second", "both"}, "c": nil} {
 		var got []string
 		for p := range l.policiesOf(target) {

@@ -33,6 +33,7 @@ type world struct {
 	dir     string // data_dir
 	locks   string // of the host
 	keyed   bool   // targets are locked against other agents
+	slowKey time.Duration
 	driver  *fake.Driver
 	querier *fake.Querier
 	alerts  *alarms
