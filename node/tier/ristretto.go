@@ -71,12 +71,13 @@ func (c *Cache) room(limit int64) int64 { return max(limit-c.fixed, limit/4, 1) 
 // Get implements Copies.
 func (c *Cache) Get(key uint64) (record.Value, bool) { return c.cache.Get(key) }
 
-// Set implements Copies. Ristretto drops what comes faster than it can take.
+// Set implements Copies. What comes faster than ristretto can take is not kept.
 func (c *Cache) Set(key uint64, v record.Value) {
-	if c.limit.Load() == 0 {
+	limit, cost := c.limit.Load(), costOf(v)
+	// Ristretto decides later and keeps up to 32,768 values until then: those are on the heap as well.
+	if limit == 0 || c.bytes.Load()+cost > c.room(limit)+limit/8 {
 		return
 	}
-	cost := costOf(v)
 	c.records.Add(1)
 	c.bytes.Add(cost)
 	if !c.cache.Set(key, v, cost) {
