@@ -3,6 +3,10 @@ package loop_test
 import (
 	"cmp"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -39,9 +43,9 @@ targets:
     stop_timeout: 5s
     health: {url: "{{.URL}}/health", timeout: 4s}
     drain:
-      enable: POST {{.URL}}/api/v1/admin/maintenance/enable
-      disable: POST {{.URL}}/api/v1/admin/maintenance/disable
-      status: GET {{.URL}}/api/v1/admin/maintenance
+      enable: POST {{.Drain}}/api/v1/admin/maintenance/enable
+      disable: POST {{.Drain}}/api/v1/admin/maintenance/disable
+      status: GET {{.Drain}}/api/v1/admin/maintenance
       in_flight: 'vector({{.InFlight}})'
       settle: {{.Settle}}
 {{- end}}
@@ -78,6 +82,8 @@ type kill struct {
 	hold  func(*loop.Gate) *loop.Hold
 	sick  bool // its health fails at the new size
 	busy  bool // something is always in flight, so that it goes on draining
+	// Its maintenance does what it is told by anybody, as that of most services does.
+	ownerless bool
 
 	// How it must end.
 	ends string // one of these words; "" is that it waits still
@@ -91,8 +97,8 @@ type kill struct {
 
 // A killedTarget is a target of doubled.
 type killedTarget struct {
-	Name, Host, Mode, URL, Settle string
-	InFlight                      int
+	Name, Host, Mode, URL, Drain, Settle string
+	InFlight                             int
 }
 
 // A victim is a kill with what it happens to.
@@ -138,7 +144,10 @@ func prepareKillsOn(t *testing.T, d *docker.Daemon, apply string, kills []kill) 
 				o.HostConfig.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyAlways}
 			},
 		})
-		to := killedTarget{Name: one.name, Host: v.gate.Host(), Mode: one.mode, URL: v.c.URL, Settle: "5s"}
+		to := killedTarget{Name: one.name, Host: v.gate.Host(), Mode: one.mode, URL: v.c.URL, Drain: v.c.URL, Settle: "5s"}
+		if one.ownerless {
+			to.Drain = ownerless(t, v.c.URL)
+		}
 		if one.busy {
 			to.InFlight, to.Settle = 1, "5m"
 		}
@@ -254,6 +263,23 @@ func (k *killing) expectOne(t *testing.T, v *victim) {
 	if starts, violations := docker.Starts(t, v.data); len(violations) > 0 || len(starts) > 3 {
 		t.Errorf("%s: %d starts on its volume, and refused as a second writer: %+v", v.name, len(starts), violations)
 	}
+}
+
+// ownerless passes requests on without their bodies, so that the workload is not told who asks.
+func ownerless(t *testing.T, url string) string {
+	t.Helper()
+	to, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(to)
+	pass.Transport = &http.Transport{DisableKeepAlives: true}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body, r.ContentLength = http.NoBody, 0
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL
 }
 
 // keptOf tells whether a container is one that a recreate of a service has put aside.

@@ -89,7 +89,10 @@ func TestE2EKilledAround(t *testing.T) {
 			before: switchOn("backup"), after: stillOn("backup"),
 		},
 		{
-			name: "draining-then-a-person", state: "draining", busy: true, ends: "cancelled", size: small, same: true,
+			name: "draining-ownerless", state: "draining", busy: true, ownerless: true, ends: "cancelled", size: small, same: true,
+		},
+		{
+			name: "draining-then-a-person", state: "draining", busy: true, ownerless: true, ends: "cancelled", size: small, same: true,
 			killed: func(t *testing.T, c *docker.Container) {
 				c.SetMaintenance(t, false, "") // what engramd has left
 				c.SetMaintenance(t, true, "alice")
@@ -104,7 +107,7 @@ func TestE2EKilledAround(t *testing.T) {
 	})
 	for _, v := range k.victims {
 		if v.busy {
-			testenv.Eventually(t, soon, v.name+" is in maintenance", func() bool { return v.c.Maintenance(t).Owner != "" })
+			testenv.Eventually(t, soon, v.name+" is in maintenance", func() bool { return v.c.Maintenance(t).Enabled })
 		}
 	}
 	k.strike(t)

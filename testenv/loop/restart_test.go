@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -227,9 +228,7 @@ func TestE2ERestartTakenBack(t *testing.T) {
 			cpus = 0.4
 		}
 		env := map[string]string{"WORKLOAD_DATA": "/data"}
-		for key, value := range f.env {
-			env[key] = value
-		}
+		maps.Copy(env, f.env)
 		f.c = d.Run(t, docker.Spec{
 			Name: f.Name, Image: image, CPUs: cpus, Env: env, Volumes: []string{f.data + ":/data"},
 			Change: func(o *client.ContainerCreateOptions) {

@@ -101,7 +101,7 @@ func TestE2ESecondStandsBy(t *testing.T) {
 	for _, name := range []string{"common", "own"} {
 		c := d.Run(t, docker.Spec{Name: name, Image: image, CPUs: small})
 		containers[name] = c
-		targets = append(targets, killedTarget{Name: name, Host: d.Host(), URL: c.URL, Settle: "5s"})
+		targets = append(targets, killedTarget{Name: name, Host: d.Host(), URL: c.URL, Drain: c.URL, Settle: "5s"})
 	}
 	trace := loop.WatchCPU(t, containers["common"].ID)
 	first := loop.Start(t, doubled, loop.Values{"mode": "dry-run", "apply": "live", "targets": targets[:1]})
