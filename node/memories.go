@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/node/record"
@@ -14,17 +15,18 @@ import (
 // maxRedirects bounds a chain of merged duplicates.
 const maxRedirects = 16
 
-// Get returns the memory of this id, or the one that took its place when duplicates were merged.
-func (n *Node) Get(_ context.Context, space, id string) (Memory, error) {
+// Get returns the memory of this id, or the one that took its place when duplicates were merged. If its vector is damaged that is
+// ErrCorrupt; without vectors it can still be read, and a Patch that sets the vector heals it.
+func (n *Node) Get(ctx context.Context, space, id string, opts ...ReadOption) (Memory, error) {
 	defer n.reading()()
 	s, err := n.store.Space(space)
 	if err != nil {
 		return Memory{}, err
 	}
-	return n.get(s, id)
+	return n.get(ctx, s, id, opts...)
 }
 
-func (n *Node) get(s *store.Space, id string) (Memory, error) {
+func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadOption) (Memory, error) {
 	name := id
 	for range maxRedirects {
 		ord, _, ok := s.Lookup(name)
@@ -34,7 +36,7 @@ func (n *Node) get(s *store.Space, id string) (Memory, error) {
 			}
 			return Memory{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}
-		m, err := n.load(s, ord)
+		m, err := n.load(ctx, s, ord, opts)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if _, _, still := s.Lookup(name); still {
@@ -60,9 +62,16 @@ func (n *Node) expired(m *Memory) error {
 }
 
 // load reads the memory with this ordinal.
-func (n *Node) load(s *store.Space, ord record.Ord) (m Memory, err error) {
-	err = s.Read(ord, func(v record.Value) error { return n.decode(v, &m) })
-	return m, err
+func (n *Node) load(ctx context.Context, s *store.Space, ord record.Ord, opts []ReadOption) (m Memory, err error) {
+	for {
+		err = s.Read(ord, func(v record.Value) error { return n.decode(v, &m) })
+		if err != nil || slices.Contains(opts, WithoutVector) {
+			return m, err
+		}
+		if same, err := addVector(ctx, s, ord, &m); same || err != nil {
+			return m, err
+		}
+	}
 }
 
 // decode reads a value in whatever way it is stored.
@@ -91,8 +100,9 @@ func (p *Patch) apply(m *Memory) {
 	set(&m.Metadata, p.Metadata)
 	set(&m.Confidence, p.Confidence)
 	set(&m.ExpiresAt, p.ExpiresAt)
-	m.Vector = nil
-	set(&m.Vector, p.Vector)
+	if p.Vector != nil {
+		m.Vector = slices.Clone(*p.Vector)
+	}
 }
 
 func set[T any](dst, src *T) {
@@ -124,21 +134,22 @@ func (n *Node) Patch(ctx context.Context, space, id string, ifVersion uint64, p 
 
 // patch tries once.
 func (n *Node) patch(ctx context.Context, s *store.Space, id string, ifVersion uint64, p Patch) (Memory, error) {
-	m, err := n.get(s, id)
+	m, err := n.get(ctx, s, id, WithoutVector)
 	if err != nil {
 		return m, err
 	}
 	if ifVersion != 0 && m.Version != ifVersion {
 		return Memory{}, fmt.Errorf("%w: %s has version %d", ErrVersion, id, m.Version)
 	}
-	vectorVersion, err := n.vectorVersion(s, m)
+	vectorVersion, err := n.vectorVersion(ctx, s, &m)
 	if err != nil {
 		return Memory{}, err
 	}
-	if p.Vector != nil {
-		vectorVersion = 0
-	}
 	p.apply(&m)
+	var vector []float32 // that this write sets
+	if p.Vector != nil {
+		vectorVersion, vector = 0, slices.Clone(m.Vector)
+	}
 	if err := m.Check(s.Dimension()); err != nil {
 		return Memory{}, err
 	}
@@ -149,7 +160,7 @@ func (n *Node) patch(ctx context.Context, s *store.Space, id string, ifVersion u
 	}
 	m.UpdatedAt = n.opts.Now().UTC().Truncate(time.Millisecond)
 	c := store.Change{
-		Kind: record.Put, ID: m.ID, IfVersion: m.Version, Vector: m.Vector,
+		Kind: record.Put, ID: m.ID, IfVersion: m.Version, Vector: vector,
 		Value: record.AppendValue(nil, &m, vectorVersion),
 	}
 	rs, err := s.Apply(ctx, []store.Change{c})
@@ -160,8 +171,9 @@ func (n *Node) patch(ctx context.Context, s *store.Space, id string, ifVersion u
 	return m, rs[0].Err
 }
 
-// vectorVersion returns which write set the vector that m has.
-func (n *Node) vectorVersion(s *store.Space, m Memory) (version uint64, err error) {
+// vectorVersion reads the vector of m and returns which write set it. A damaged vector stays away: it is no reason to refuse a
+// change of the rest, or one that heals it.
+func (n *Node) vectorVersion(ctx context.Context, s *store.Space, m *Memory) (version uint64, err error) {
 	ord, _, _ := s.Lookup(m.ID)
 	err = s.Read(ord, func(v record.Value) error {
 		if v.Version() != m.Version {
@@ -170,7 +182,17 @@ func (n *Node) vectorVersion(s *store.Space, m Memory) (version uint64, err erro
 		version = v.VectorVersion()
 		return nil
 	})
-	return version, err
+	if err != nil {
+		return 0, err
+	}
+	same, err := addVector(ctx, s, ord, m)
+	switch {
+	case err != nil && !errors.Is(err, ErrCorrupt):
+		return 0, err
+	case err == nil && !same:
+		return 0, ErrVersion
+	}
+	return version, nil
 }
 
 // Delete removes a memory and all its edges; with an ifVersion other than zero only in that version. A redirect is removed
@@ -194,8 +216,8 @@ func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) e
 
 // List returns up to limit memories for which keep says yes, in the order in which they were first remembered, and the cursor for the
 // next call; zero when there are no more. The first call has cursor zero. Redirects and what has expired are left
-// out, and so is what is damaged: the store tells of it ([store.Space.Faults]).
-func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool) ([]Memory, uint64, error) {
+// out, and so is what is damaged: the store and the vectors tell of it ([store.Space.Faults], [vector.View.Faults]). keep sees no vectors.
+func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool, opts ...ReadOption) ([]Memory, uint64, error) {
 	defer n.reading()()
 	s, err := n.store.Space(space)
 	if err != nil {
@@ -205,6 +227,7 @@ func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int,
 		return nil, 0, fmt.Errorf("%w: limit %d, cursor %d", ErrInvalid, limit, cursor)
 	}
 	var out []Memory
+	var ords []record.Ord
 	var next uint64
 	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value, damage error) (bool, error) {
 		if damage != nil {
@@ -220,12 +243,15 @@ func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int,
 		if len(out) == limit {
 			return false, nil
 		}
-		out = append(out, m)
+		out, ords = append(out, m), append(ords, ord)
 		next = uint64(ord)
 		return true, nil
 	})
 	if len(out) < limit {
 		next = 0
+	}
+	if err == nil && !slices.Contains(opts, WithoutVector) {
+		out, err = n.addVectors(ctx, s, ords, out, keep)
 	}
 	return out, next, err
 }

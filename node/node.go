@@ -10,6 +10,7 @@ import (
 	"github.com/engramd/engramd/node/disk"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
+	"github.com/engramd/engramd/node/vector"
 )
 
 // The nouns of package record, under the names by which users of this package know them.
@@ -66,7 +67,13 @@ func (n *Node) open() (err error) {
 }
 
 // views makes the resident state of a space.
-func (n *Node) views(*store.Space, string) ([]store.View, error) { return nil, nil }
+func (n *Node) views(_ *store.Space, dir string) ([]store.View, error) {
+	vectors, err := vector.New(vector.Options{Dir: dir, Logger: n.opts.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return []store.View{vectors}, nil
+}
 
 // Run does the node's work until ctx ends, finishes what is under way, and returns.
 func (n *Node) Run(ctx context.Context) error { return n.store.Run(ctx) }

@@ -99,7 +99,7 @@ func putOf(m *Memory) store.Change {
 // meet decides what it means that the id of m is taken.
 func (n *Node) meet(ctx context.Context, s *store.Space, m *Memory) Remembered {
 	for {
-		old, err := n.get(s, m.ID)
+		old, err := n.get(ctx, s, m.ID)
 		switch {
 		case err == nil && sameContent(&old, m):
 			return Remembered{ID: m.ID, Version: old.Version}

@@ -57,6 +57,7 @@ func (m *memtable) apply(op *record.Op) {
 	switch op.Kind {
 	case record.Put:
 		m.setValue(op.Ord, op.Value)
+		m.bytes += int64(4 * len(op.Vector)) // a view holds it until the checkpoint
 	case record.Delete:
 		m.setValue(op.Ord, nil)
 		m.setAccess(op.Ord, record.Access{})

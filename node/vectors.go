@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
+	"github.com/engramd/engramd/node/vector"
+)
+
+// A ReadOption says what of a memory need not be read.
+type ReadOption uint8
+
+// WithoutVector leaves vectors out: they are most of the bytes of a memory that has one.
+const WithoutVector ReadOption = 1
+
+// Vectors returns the vectors of a space.
+func (n *Node) Vectors(space string) (*vector.View, error) {
+	s, err := n.store.Space(space)
+	if err != nil {
+		return nil, err
+	}
+	if v := vectorsOf(s); v != nil {
+		return v, nil
+	}
+	return nil, s.Err()
+}
+
+func vectorsOf(s *store.Space) *vector.View {
+	for _, v := range s.Views() {
+		if v, ok := v.(*vector.View); ok {
+			return v
+		}
+	}
+	return nil
+}
+
+// addVector reads the vector of m, which is ord. It is false if the memory changed since m was read.
+func addVector(ctx context.Context, s *store.Space, ord record.Ord, m *Memory) (same bool, err error) {
+	vector, err := vectorsOf(s).Get(ctx, ord, m.Version)
+	if gone := s.Err(); gone != nil {
+		return false, gone
+	}
+	if s.Version(ord) != m.Version {
+		return false, nil
+	}
+	if errors.Is(err, os.ErrClosed) {
+		err = ErrClosed
+	}
+	m.Vector = vector
+	return true, err
+}
+
+// addVectors reads the vectors of listed memories. One that changed meanwhile is read again, one that is gone or whose vector is
+// damaged left out.
+func (n *Node) addVectors(ctx context.Context, s *store.Space, ords []record.Ord, ms []Memory, keep func(*Memory) bool) ([]Memory, error) {
+	out := ms[:0]
+	for i := range ms {
+		m := ms[i]
+		same, err := addVector(ctx, s, ords[i], &m)
+		if err == nil && !same {
+			m, err = n.load(ctx, s, ords[i], nil)
+			if err == nil && (m.ID != ms[i].ID || m.Redirect != "" || keep != nil && !keep(&m)) {
+				continue
+			}
+		}
+		switch {
+		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNotFound):
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
