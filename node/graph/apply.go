@@ -6,7 +6,8 @@ import (
 	"github.com/engramd/engramd/node/record"
 )
 
-// Apply implements [store.View]: readers see all of ops or none. It costs about 0.3 µs an op in large batches.
+// Apply implements [store.View]: readers see all of ops or none. An op costs 0.15 µs where a batch has the edges
+// of a source together, and 1 to 2 µs where each is of another one.
 func (g *Graph) Apply(ops []record.Op) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

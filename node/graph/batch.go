@@ -129,7 +129,7 @@ func (b *batch) setRow(from record.Ord, edges []Edge) {
 // in here where it is not known.
 func (b *batch) edit(from record.Ord, edits []edit) {
 	old := b.snap.Edges(from)
-	changed, size := false, len(old)
+	changed, replaced, size := false, false, len(old)
 	for _, e := range old {
 		if i, ok := find(edits, e.To()); ok {
 			edits[i].was = e.weight
@@ -150,17 +150,21 @@ func (b *batch) edit(from record.Ord, edits []edit) {
 			b.own(number).stale++
 			size--
 		}
-		changed = true
+		changed, replaced = true, replaced || e.was != 0
 	}
 	if !changed {
 		return
 	}
 	b.snap.edges += size - len(old)
-	b.setRow(from, b.scratch.merge(make([]Edge, 0, size), old, edits))
+	gone := edits
+	if !replaced {
+		gone = nil
+	}
+	b.setRow(from, mergeRanked(make([]Edge, 0, size), old, gone, b.scratch.rank(edits)))
 }
 
-// merge appends to dst the edges of old as edits leave them, ranked.
-func (s *scratch) merge(dst, old []Edge, edits []edit) []Edge {
+// rank returns the edges that edits add or change, ranked, until it is called again.
+func (s *scratch) rank(edits []edit) []Edge {
 	s.ranked = s.ranked[:0]
 	for _, e := range edits {
 		if e.now != 0 && e.now != e.was {
@@ -168,9 +172,13 @@ func (s *scratch) merge(dst, old []Edge, edits []edit) []Edge {
 		}
 	}
 	rank(s.ranked)
-	add := s.ranked
+	return s.ranked
+}
+
+// mergeRanked appends to dst what is in old, but for what gone changes, and what is in add, all ranked.
+func mergeRanked(dst, old []Edge, gone []edit, add []Edge) []Edge {
 	for _, e := range old {
-		if i, ok := find(edits, e.To()); ok && edits[i].now != edits[i].was {
+		if i, ok := find(gone, e.To()); ok && gone[i].now != gone[i].was {
 			continue
 		}
 		for len(add) > 0 && add[0].rank() < e.rank() {

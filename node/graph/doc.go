@@ -33,5 +33,5 @@
 // # Ownership and lifetime
 //
 // A [Graph] is a store.View: the store loads it and then feeds it batches from one goroutine. [Graph.Run]
-// merges and sweeps until its context ends. It owns no files, and Close does nothing.
+// merges and sweeps until its context ends or the graph is closed. It owns no files.
 package graph

@@ -35,9 +35,14 @@ func (e *edit) settle() {
 	}
 }
 
+// find looks for a target. Most are of one edit, or beside all.
 func find(edits []edit, to record.Ord) (int, bool) {
-	if len(edits) == 1 {
-		return 0, edits[0].to == to
+	n := len(edits)
+	if n == 0 || to < edits[0].to || to > edits[n-1].to {
+		return 0, false
+	}
+	if n == 1 {
+		return 0, true
 	}
 	return slices.BinarySearchFunc(edits, to, func(e edit, to record.Ord) int { return cmp.Compare(e.to, to) })
 }

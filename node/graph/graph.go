@@ -38,6 +38,8 @@ type Graph struct {
 	opts    Options
 	current atomic.Pointer[Snapshot]
 	wake    chan struct{} // there is something to merge or to sweep
+	closed  chan struct{}
+	closing sync.Once
 	merges  atomic.Uint64
 	merging sync.Mutex // one merge or sweep at a time
 
@@ -56,7 +58,7 @@ func New(of space, opts Options) *Graph {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	opts.Logger = opts.Logger.With("component", "graph")
-	g := &Graph{space: of, opts: opts, wake: make(chan struct{}, 1), loading: &loading{}}
+	g := &Graph{space: of, opts: opts, wake: make(chan struct{}, 1), closed: make(chan struct{}), loading: &loading{}}
 	g.current.Store(&Snapshot{})
 	return g
 }
@@ -67,8 +69,11 @@ func (g *Graph) Snapshot() *Snapshot { return g.current.Load() }
 // Checkpoint implements [store.View]. The graph has no files: its edges are in the base.
 func (g *Graph) Checkpoint(uint64) error { return nil }
 
-// Close implements [store.View].
-func (g *Graph) Close() error { return nil }
+// Close implements [store.View]. It ends Run; snapshots stay readable.
+func (g *Graph) Close() error {
+	g.closing.Do(func() { close(g.closed) })
+	return nil
+}
 
 // signal tells Run that there is work.
 func (g *Graph) signal() {

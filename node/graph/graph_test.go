@@ -53,7 +53,7 @@ func randomOps(r *rand.Rand, count, n int) []record.Op {
 
 // The graph is what the ops say, before and after merges and sweeps; a snapshot stays what it was.
 func TestGraphIsWhatTheOpsSay(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(15) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		h := newHome()
 		if err := h.graph.Loaded(); err != nil {
@@ -125,7 +125,7 @@ func (h *home) live(t *testing.T, r *rand.Rand, rounds int) {
 // Whatever the order in which a base is read, and however far a checkpoint that was cut had brought it when the log is replayed
 // over it, the graph is the same.
 func TestGraphIsTheSameAfterLoading(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		life := newHome()
 		life.live(t, r, 3)

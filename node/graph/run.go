@@ -8,13 +8,15 @@ import (
 // The pace of a sweep that fails doubles up to this.
 const maxPace = 30 * time.Second
 
-// Run merges chunks whose delta has grown and sweeps what was deleted, until ctx ends. What the store refuses
+// Run merges chunks whose delta has grown and sweeps what was deleted, until ctx ends or the graph is closed. What the store refuses
 // (a full disk, say) is tried again, more and more slowly.
 func (g *Graph) Run(ctx context.Context) error {
 	pace := g.opts.Pace
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-g.closed:
 			return nil
 		case <-g.wake:
 		}
@@ -25,7 +27,7 @@ func (g *Graph) Run(ctx context.Context) error {
 		} else {
 			pace = g.opts.Pace
 		}
-		if !pause(ctx, pace) {
+		if !g.pause(ctx, pace) {
 			return nil
 		}
 	}
@@ -42,12 +44,14 @@ func (g *Graph) round(ctx context.Context) error {
 	return err
 }
 
-// pause waits for d; false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits for d; false if there is nothing to wait for any more.
+func (g *Graph) pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+		return false
+	case <-g.closed:
 		return false
 	case <-timer.C:
 		return true

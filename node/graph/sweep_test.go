@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"go.uber.org/goleak"
-
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -140,7 +138,12 @@ func TestLoadedAsksTheSpace(t *testing.T) {
 
 // Run merges and sweeps by itself, tries again what was refused, and ends without a trace.
 func TestRunMergesAndSweeps(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	for _, end := range []string{"cancelled", "closed"} {
+		t.Run(end, func(t *testing.T) { runs(t, end) })
+	}
+}
+
+func runs(t *testing.T, end string) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub(3000)
 		refusals := 0
@@ -152,6 +155,7 @@ func TestRunMergesAndSweeps(t *testing.T) {
 		}
 		h.feed(remove(1))
 		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
 		ended := make(chan error)
 		go func() { ended <- h.graph.Run(ctx) }()
 		for h.graph.Stats().Dead > 0 {
@@ -167,7 +171,11 @@ func TestRunMergesAndSweeps(t *testing.T) {
 		if st := h.graph.Stats(); st.Edges != 0 || st.Merges == 0 || refusals < 4 {
 			t.Errorf("%+v after %d refusals", st, refusals)
 		}
-		stop()
+		if end == "cancelled" {
+			stop()
+		} else if err := h.graph.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/spread"
@@ -15,7 +14,6 @@ import (
 
 // However many workers there are, and while merges go on and others write elsewhere, the same spread returns the same.
 func TestWorkersAgree(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const n, island = 20_000, record.Ord(500_000)
 	g := random(t, n, 8)
 	o := spread.Defaults()

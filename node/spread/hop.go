@@ -89,12 +89,12 @@ func (w *Worker) send(from int32, row []graph.Edge, hop uint8) {
 		for at := home(to, shift); ; at++ {
 			i := slots[at&mask]
 			if i == 0 {
-				memories = append(memories, memory{ord: to, given: given, depth: never, seen: hop})
+				// Field by field: a literal is made elsewhere first, and copying it waits for that.
+				memories = memories[:len(memories)+1]
+				m := &memories[len(memories)-1]
+				m.ord, m.total, m.sent, m.given = to, 0, 0, given
+				m.best, m.via, m.depth, m.seen = int32(max(given, 0)), from, never, hop
 				slots[at&mask] = int32(len(memories))
-				if given > 0 {
-					m := &memories[len(memories)-1]
-					m.best, m.via = int32(given), from
-				}
 				break
 			}
 			if m := &memories[i-1]; m.ord == to {

@@ -21,19 +21,19 @@ const never = 0xff
 // edge.
 type reached struct {
 	memories []memory
-	slots    []int32 // open addressing: index + 1, zero is free; at most half are taken
+	slots    []int32 // open addressing: index + 1, zero is free; at most a quarter is taken, so that most looks end at the first
 	shift    uint8   // 32 - log2(len(slots))
 }
 
 const (
 	minSlotBits  = 9
-	keepMemories = 1 << 18 // what is kept of a large spread's room for the next one: 10 MiB
+	keepMemories = 1 << 18 // what is kept of a large spread's room for the next one: 12 MiB
 )
 
 // reset empties the set. It expects about as many memories as there were.
 func (r *reached) reset() {
 	bits := uint8(minSlotBits)
-	for 1<<bits < 2*len(r.memories) {
+	for 1<<bits < 4*len(r.memories) {
 		bits++
 	}
 	r.memories = r.memories[:0]
@@ -60,14 +60,14 @@ func (r *reached) reserve(n int) {
 		copy(grown, r.memories)
 		r.memories = grown
 	}
-	if 2*n > len(r.slots) {
+	if 4*n > len(r.slots) {
 		r.rehash(n)
 	}
 }
 
 func (r *reached) rehash(n int) {
 	bits := 32 - r.shift
-	for 1<<bits < 2*n {
+	for 1<<bits < 4*n {
 		bits++
 	}
 	r.resize(bits)
