@@ -100,10 +100,10 @@ func (d *delta) clone(owner uint64) *delta {
 
 // since returns what d has and merged did not have yet, nil if that is nothing.
 func (d *delta) since(merged *delta) *delta {
-	if d == nil || merged == nil || d == merged {
-		if d == merged {
-			return nil
-		}
+	switch merged {
+	case d:
+		return nil
+	case nil:
 		return d
 	}
 	n := newDelta(0)

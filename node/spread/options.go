@@ -26,7 +26,7 @@ type Options struct {
 	// WithoutSeeds leaves the seeds out of the hits.
 	WithoutSeeds bool
 	// Keep says whether a memory may be a hit; nil: all may. It is asked in the order of the hits, and no more once
-	// there are enough. Memories that are no hits pass activation on like all others.
+	// there are enough; it watches the time itself. Memories that are no hits pass activation on like all others.
 	Keep func(record.Ord) bool
 }
 
