@@ -52,7 +52,11 @@ e2e-docker: build ## the loop on a real Docker daemon, logs in ./artifacts
 		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./...
 
 bench: ## the speed bounds of docs/benchmarks.md, measured
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+	$(GO) test -run '^$$' -bench 'Tick|Decide' -benchmem -cpu 1 ./agent ./agent/telemetry ./policy
+	$(GO) test -run '^$$' -bench Resident -cpu 1 ./agent/telemetry
+	$(GO) test -run '^$$' -bench 'Idle' -cpu 1 ./agent/telemetry
+	$(GO) test -run '^$$' -bench 'Remember|Open' ./node
+	$(GO) test -run '^$$' -bench . ./node/spread
 
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@for pkg in $$($(GO) list ./...); do \
