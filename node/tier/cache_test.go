@@ -72,6 +72,7 @@ func TestCache(t *testing.T) {
 	if version(1) != 0 || c.Usage().Records != 0 {
 		t.Error("a cache of nothing keeps something")
 	}
+	c.Resize(4 << 20)
 	c.Close()
 	c.Close()
 	c.Set(1, valueOf(1, "a", 5))

@@ -190,6 +190,23 @@ func checkSweep(t *testing.T, rows []row, p Policy, m mode) {
 	}
 }
 
+// TestAccessedMeanwhile: what was to move when it was looked at, and has been accessed since, stays.
+func TestAccessedMeanwhile(t *testing.T) {
+	old := record.Access{Activation: 0.1, LastAt: noon}
+	v := rowsOf(t, Options{Copies: &remembered{}}, []row{{}, {old, Warm}, {old, Cold}, {old, Hot}})
+	b := &batch{view: v, cut: cut{score: packAccess(old).score()}}
+	still := func(ord record.Ord, goal Tier) bool { return b.still(&moving{ord: ord, goal: goal}) }
+	for ord, want := range map[record.Ord][2]bool{1: {true, false}, 2: {false, true}, 3: {false, false}} {
+		if cold, warm := still(ord, Cold), still(ord, Warm); cold != want[0] || warm != want[1] {
+			t.Errorf("memory %d may still become cold %v, warm %v; want %v", ord, cold, warm, want)
+		}
+	}
+	v.touch(&record.Op{Kind: record.Touch, Ord: 1, Access: record.Access{Activation: 1, LastAt: noon}}, DefaultPolicy(), noon)
+	if still(1, Cold) {
+		t.Error("it was accessed, and would become cold")
+	}
+}
+
 // checkBooks compares the sums with the rows.
 func checkBooks(t *testing.T, v *View) {
 	t.Helper()

@@ -153,8 +153,13 @@ func text(i int) string {
 // fill remembers n memories, the i-th with activation(i), in one group each thousand.
 func fill(t testing.TB, s *store.Space, n int, at time.Time, activation func(i int) float32) {
 	t.Helper()
+	fillFrom(t, s, 0, n, at, activation)
+}
+
+func fillFrom(t testing.TB, s *store.Space, from, n int, at time.Time, activation func(i int) float32) {
+	t.Helper()
 	var changes []store.Change
-	for i := range n {
+	for i := from; i < n; i++ {
 		changes = append(changes, put(memory(id(i), text(i), at)))
 		if activation != nil {
 			changes = append(changes, touch(id(i), activation(i), at))

@@ -179,16 +179,11 @@ func (b *batch) done(recoded []store.Recoded) {
 func (v *View) arrived(r store.Recoded, goal Tier, size uint32) {
 	p, i := v.table.at(r.Ord)
 	p.mu.Lock()
-	before := p.tier[i]
+	defer p.mu.Unlock()
 	// A put that is visible in the space but has not been applied here waits for this lock, and then says warm.
-	same := before != none && v.space.Version(r.Ord) == r.Version
-	if same {
+	if before := p.tier[i]; before != none && v.space.Version(r.Ord) == r.Version {
 		v.books.move(before, goal, p.size[i], size)
 		p.tier[i], p.size[i] = goal, size
-	}
-	p.mu.Unlock()
-	if same && before == Hot {
-		v.tiers.copies.Drop(v.key(r.Ord))
 	}
 }
 

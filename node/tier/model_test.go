@@ -38,10 +38,43 @@ type model struct {
 	stop  chan struct{}
 }
 
+// A stubborn one keeps copies that it was told to drop or to replace.
+type stubborn struct {
+	copies sync.Map
+	calls  atomic.Int64
+}
+
+func (s *stubborn) Get(key uint64) (record.Value, bool) {
+	v, ok := s.copies.Load(key)
+	if !ok {
+		return nil, false
+	}
+	return v.(record.Value), true
+}
+
+func (s *stubborn) Set(key uint64, v record.Value) {
+	if s.calls.Add(1)%3 != 0 {
+		s.copies.LoadOrStore(key, v)
+		return
+	}
+	s.copies.Store(key, v)
+}
+
+func (s *stubborn) Drop(uint64)       {}
+func (s *stubborn) Clear()            {}
+func (s *stubborn) Resize(int64)      {}
+func (s *stubborn) Usage() tier.Usage { return tier.Usage{} }
+func (s *stubborn) Close()            {}
+
 // TestModel holds the promise that no memory is lost or served stale by a change of its tier: writers put, patch, delete and access, others
 // read, while sweeps, migrations, checkpoints, other settings, other sizes and pressure go on. Then everything is compared, and again after a restart.
 func TestModel(t *testing.T) {
-	writes := 600
+	t.Run("ristretto", func(t *testing.T) { runModel(t, nil) })
+	t.Run("copies that are stale whenever they can be", func(t *testing.T) { runModel(t, &stubborn{}) })
+}
+
+func runModel(t *testing.T, copies tier.Copies) {
+	writes := 400
 	if os.Getenv("ENGRAMD_TEST_LARGE") != "" {
 		writes = 20_000
 	}
@@ -52,7 +85,7 @@ func TestModel(t *testing.T) {
 		return pressure.Reading{Bounds: []pressure.Bound{{Name: "test", UsedBytes: used.Load(), LimitBytes: 100}}}, nil
 	}})
 	opts := tier.Options{
-		HotBytes: 4 << 20, Now: c.Now, MigratePerSecond: 1 << 20, Pressure: gauge, ReturnMemory: func() {},
+		HotBytes: 4 << 20, Copies: copies, Now: c.Now, MigratePerSecond: 1 << 20, Pressure: gauge, ReturnMemory: func() {},
 	}
 	l := live(t, dir, opts)
 	m := &model{t: t, l: l, clock: c, stop: make(chan struct{})}

@@ -1,7 +1,10 @@
 package tier
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/engramd/engramd/node/pressure"
@@ -148,10 +151,14 @@ func TestRelax(t *testing.T) {
 			t.Errorf("%d are hot, want %d", last, want)
 		}
 	}
-	v.tiers.settings.now.Policy.Enabled = false
-	v.cool(cut{score: highest})
-	if got := minute(); got != 0 {
-		t.Errorf("sweeps that are off made %d hot", got)
+	for _, c := range []Change{{Enabled: new(false)}, {Enabled: new(true), Owner: "agent"}} {
+		if _, err := v.tiers.Change(c); err != nil {
+			t.Fatal(err)
+		}
+		v.cool(cut{score: highest})
+		if got := minute(); got != 0 {
+			t.Errorf("sweeps that are off, or another's, made %d hot", got)
+		}
 	}
 }
 
@@ -177,4 +184,29 @@ func TestRates(t *testing.T) {
 	if got := m.rate(at.Add(7*meterEvery), sum(1900), Hot, Warm); got != 0 {
 		t.Errorf("a minute later %v", got)
 	}
+}
+
+func TestPacer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pacer{perSecond: 1000}
+		start := time.Now()
+		for range 10 {
+			if err := p.wait(t.Context(), 500); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("5,000 at 1,000/s took %v", took)
+		}
+		time.Sleep(time.Hour) // what was not used is not saved up
+		start = time.Now()
+		if err := p.wait(t.Context(), 500); err != nil || time.Since(start) != time.Second/2 {
+			t.Errorf("after a pause 500 took %v: %v", time.Since(start), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.wait(ctx, 5000); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
