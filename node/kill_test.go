@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,6 +111,8 @@ func checkKilled(t *testing.T, dir string, round int, tried, answered map[string
 		case err == nil:
 			if found, err = stepOf(m.Content); err != nil {
 				t.Errorf("round %d: %s: %v", round, id, err)
+			} else if !slices.Equal(m.Vector, vectorAt(found)) {
+				t.Errorf("round %d: %s at step %d has another step's vector: %v", round, id, found, m.Vector)
 			}
 		case !errors.Is(err, node.ErrNotFound):
 			t.Errorf("round %d: %s: %v", round, id, err)
@@ -146,6 +149,14 @@ func stepOf(content string) (int, error) {
 		return 0, errors.New("torn: the content's own checksum does not match")
 	}
 	return step, nil
+}
+
+// vectorAt returns the vector at a step: the third leaves it as it was.
+func vectorAt(step int) []float32 {
+	if step == 3 {
+		step = 2
+	}
+	return slices.Repeat([]float32{float32(step)}, 100)
 }
 
 // child writes until it is killed.
@@ -190,9 +201,12 @@ func childStep(n *node.Node, id string, step int, content string) (err error) {
 	ctx := context.Background()
 	switch {
 	case step == 1:
-		_, err = n.Remember(ctx, "default", node.Memory{ID: id, Content: content})
+		_, err = n.Remember(ctx, "default", node.Memory{ID: id, Content: content, Vector: vectorAt(step)})
 	case deleted(step):
 		err = n.Delete(ctx, "default", id, 0)
+	case step%2 == 0:
+		x := vectorAt(step)
+		_, err = n.Patch(ctx, "default", id, 0, node.Patch{Content: &content, Vector: &x})
 	default:
 		_, err = n.Patch(ctx, "default", id, 0, text(content))
 	}

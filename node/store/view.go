@@ -20,7 +20,7 @@ type View interface {
 	// Loaded ends loading and replaying. Readers come after it.
 	Loaded() error
 	// Apply is called with the durable ops of one batch, LSNs ascending, after they are visible in the index
-	// and before their callers are answered. ops and their values must not be kept.
+	// and before their callers are answered. ops and their values must not be kept; a vector may be, it is shared with nothing.
 	Apply(ops []record.Op)
 	// Checkpoint makes durable what the view keeps in files of its own, up to lsn at least. The base commits
 	// lsn only after it returned nil.
