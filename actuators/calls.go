@@ -117,8 +117,14 @@ func (r *run) inGrace(ctx context.Context) (context.Context, context.CancelFunc)
 	return lasting, func() { stop(); cancel(nil) }
 }
 
-// pause waits for d while draining or validating, and hands on what was ordered meanwhile.
+// pause waits for d while draining or validating, and hands on what was ordered meanwhile; first what
+// was ordered while the look before took longer than it should.
 func (r *run) pause(ctx context.Context, d time.Duration) (order, error) {
+	select {
+	case o := <-r.orders:
+		return o, nil
+	default:
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
