@@ -65,7 +65,7 @@ func (j *Journal) merge(tx *bolt.Tx, d policy.Decision, fresh map[subject]policy
 		old, err = getRecord[policy.Decision](tx, bucketDecisions, id)
 		ok = err == nil
 	}
-	if ok && same(old, d) {
+	if ok && same(old, d) && !j.index.ended(old.ActionID) {
 		d.ID, d.At = old.ID, old.At
 		d.Count = old.Count + 1
 		if !old.Deadline.IsZero() {
@@ -78,6 +78,13 @@ func (j *Journal) merge(tx *bolt.Tx, d policy.Decision, fresh map[subject]policy
 	}
 	d.ID = cmp.Or(d.ID, NewID())
 	return d, nil
+}
+
+// ended reports whether it is known that an action has ended: who proposes the same again wants
+// another.
+func (x *index) ended(action string) bool {
+	i := slices.IndexFunc(x.actions, func(e actionEntry) bool { return e.id == action })
+	return i >= 0 && actuators.Final(x.actions[i].state)
 }
 
 // same reports whether d proposes what old proposed.
