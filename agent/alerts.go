@@ -3,9 +3,12 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/rules"
@@ -14,27 +17,31 @@ import (
 // undoCommitted is how long after its commit an alert may still take a change back.
 const undoCommitted = 30 * time.Minute
 
-// orderTimeout bounds how long the loop waits for an action to take an order.
-const orderTimeout = 5 * time.Second
-
-// alertProposals is what the alerts that fire for t propose. An alert acts once a firing episode, on
-// evidence from after the last change of what it changes.
+// alertProposals is what the alerts that fire for t propose. An alert acts once a firing episode on each
+// resource, on evidence from after the last change of what it changes.
 func (a *Agent) alertProposals(t *target, now time.Time) []policy.Proposal {
 	var all []policy.Proposal
 	for _, b := range a.loop.cfg.Rules.OnAlert {
 		alert, ok := a.firing(b, t.cfg.Name)
-		if !ok || t.episodes[b.Alert] == alert.Episode {
+		if !ok {
 			continue
 		}
 		for _, c := range b.Changes {
-			if !policy.Fresh(now, t.freshAt[c.Resource], b.LongestRange+now.Sub(alert.ActiveAt)) {
-				continue
+			acted := t.episodes[episodeOf(b.Alert, c.Resource)] == alert.Episode
+			if !acted && policy.Fresh(now, t.freshAt[c.Resource], b.LongestRange+now.Sub(alert.ActiveAt)) {
+				all = append(all, proposalOf(b, alert, c, now))
 			}
-			all = append(all, proposalOf(b, alert, c, now))
 		}
 	}
 	return all
 }
+
+// episodeOf names what an alert does: one binding of it may change CPU, another memory, and a third
+// one take changes back, each once an episode.
+func episodeOf(alert string, r policy.Resource) string { return alert + "/" + string(r) }
+
+// rollback stands for a resource where an alert takes changes back.
+const rollback policy.Resource = "rollback"
 
 func proposalOf(b config.Binding, alert rules.Alert, c policy.Change, now time.Time) policy.Proposal {
 	p := policy.Proposal{
@@ -87,58 +94,19 @@ func (a *Agent) alertFires(t *target, name string) bool {
 
 // noteEpisode remembers that an alert has led to an action.
 func (a *Agent) noteEpisode(t *target, d policy.Decision) {
-	for _, b := range a.loop.cfg.Rules.OnAlert {
-		if b.Alert != d.Policy {
-			continue
-		}
-		if alert, ok := a.firing(b, t.cfg.Name); ok {
-			t.episodes[b.Alert] = alert.Episode
-			a.keepEpisodes(t)
-		}
-	}
-}
-
-// rollBackOnAlerts takes back, for each alert that is bound to a rollback and begins to fire, what is
-// being validated or was committed lately.
-func (a *Agent) rollBackOnAlerts(ctx context.Context, t *target, now time.Time) {
-	for _, b := range a.loop.cfg.Rules.OnAlert {
-		alert, ok := a.firing(b, t.cfg.Name)
-		if !ok || !b.Rollback || t.episodes[b.Alert] == alert.Episode {
-			continue
-		}
-		t.episodes[b.Alert] = alert.Episode
-		a.keepEpisodes(t)
-		a.takeBack(ctx, t, fmt.Sprintf("alert %s fires: %s", b.Alert, alert.Annotations["summary"]), now)
-	}
-}
-
-func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time.Time) {
-	if len(t.running) > 0 {
-		for id := range t.running {
-			limited, cancel := context.WithTimeout(ctx, orderTimeout)
-			a.logError("roll back for an alert", a.executor.RollbackUnneeded(limited, id, reason))
-			cancel()
-		}
+	if d.Source != policy.FromAlert {
 		return
 	}
-	for _, one := range t.committed {
-		if now.Sub(one.Since()) < undoCommitted {
-			one.Target = a.targetOf(t, one)
-			a.logError("undo for an alert", a.executor.Undo(a.acting(ctx), one, reason))
-		}
+	alert, ok := a.firing(config.Binding{Alert: d.Policy, Target: t.cfg.Name}, t.cfg.Name)
+	if ok {
+		a.noteActed(t, episodeOf(d.Policy, d.Change.Resource), alert)
 	}
 }
 
-// rollBack has the executor take an action back, as a person wants it.
-func (a *Agent) rollBack(ctx context.Context, id, reason string) error {
-	limited, cancel := context.WithTimeout(ctx, orderTimeout)
-	defer cancel()
-	return a.executor.Rollback(limited, id, reason)
-}
-
-// keepEpisodes writes down which firing episodes have been acted on, so that a restart does not act
-// on them again.
-func (a *Agent) keepEpisodes(t *target) {
+// noteActed writes down that an alert has done its work in this firing episode, so that a restart does
+// not do it again.
+func (a *Agent) noteActed(t *target, what string, alert rules.Alert) {
+	t.episodes[what] = alert.Episode
 	text, err := json.Marshal(t.episodes)
 	if err == nil {
 		err = a.journal.PutMeta(episodesKey(t.cfg.Name), text)
@@ -146,12 +114,63 @@ func (a *Agent) keepEpisodes(t *target) {
 	a.logError("keep the alerts acted on", err)
 }
 
-func (a *Agent) restoreEpisodes(t *target) error {
-	text, ok, err := a.journal.Meta(episodesKey(t.cfg.Name))
-	if err != nil || !ok {
-		return err
+// rollBackOnAlerts takes back, for each alert that is bound to a rollback and begins to fire, what is
+// being validated or was committed lately, and reports whether it did. A change that is just being
+// made is waited for: it can only be taken back once it is whole.
+func (a *Agent) rollBackOnAlerts(ctx context.Context, t *target, now time.Time) bool {
+	for _, b := range a.loop.cfg.Rules.OnAlert {
+		alert, ok := a.firing(b, t.cfg.Name)
+		if !ok || !b.Rollback || t.episodes[episodeOf(b.Alert, rollback)] == alert.Episode {
+			continue
+		}
+		if t.changing() {
+			return true
+		}
+		a.noteActed(t, episodeOf(b.Alert, rollback), alert)
+		if a.takeBack(ctx, t, fmt.Sprintf("alert %s fires: %s", b.Alert, alert.Annotations["summary"]), now) {
+			return true
+		}
 	}
-	return json.Unmarshal(text, &t.episodes)
+	return false
+}
+
+// changing reports whether the target is just being changed, or is about to be.
+func (t *target) changing() bool {
+	return slices.ContainsFunc(t.open(), func(one policy.OpenAction) bool { return actuators.Exclusive(one.State) })
+}
+
+// takeBack has everything taken back that is being watched, or else the newest of what was committed
+// lately. Which of several changes hurt nobody knows; the last one comes first.
+func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time.Time) bool {
+	if len(t.running) > 0 {
+		for _, id := range sortedKeys(t.running) {
+			a.loop.beside.Go(func() {
+				// As long as the action takes to listen: it may just be looking at its target.
+				err := a.executor.RollbackUnneeded(a.acting(ctx), id, reason)
+				if !errors.Is(err, actuators.ErrNotRunning) {
+					a.logError("roll back for an alert", err)
+				}
+			})
+		}
+		return true
+	}
+	var last actuators.Action
+	for _, one := range t.committed {
+		if now.Sub(one.Since()) < undoCommitted && one.Since().After(last.Since()) {
+			last = one
+		}
+	}
+	if last.ID == "" {
+		return false
+	}
+	last.Target = a.targetOf(t, last)
+	if err := a.executor.Undo(a.acting(ctx), last, reason); err != nil {
+		a.logError("undo for an alert", err)
+		return false
+	}
+	last.State = actuators.RollingBack // as it will be once it has looked at the target
+	t.running[last.ID] = last
+	return true
 }
 
 func episodesKey(target string) string { return "episodes/" + target }

@@ -120,6 +120,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 	for _, name := range a.loop.names() {
 		t := a.loop.targets[name]
 		a.evaluate(t, l)
+		a.releaseOnTurn(ctx, t)
 		a.decide(ctx, t, l.at)
 	}
 	a.loop.last = l.at

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,7 @@ func (a *Agent) restore() error {
 			return err
 		}
 	}
-	if err := a.restoreActions(); err != nil {
+	if err := errors.Join(a.restoreActions(), a.restoreReleases()); err != nil {
 		return err
 	}
 	return a.collect(a.telemetryConfig(a.opts.Config))
@@ -55,14 +56,39 @@ func (a *Agent) addTarget(cfg config.Target) error {
 	if err == nil && ok {
 		err = json.Unmarshal(text, &t.ledger)
 	}
-	if err == nil {
-		err = a.restoreEpisodes(t)
-	}
+	err = errors.Join(err, a.restoreMeta(episodesKey(cfg.Name), &t.episodes), a.restoreMeta(releasesKey(cfg.Name), &t.releases))
 	if err != nil {
-		return fmt.Errorf("restore what target %s has spent: %w", cfg.Name, err)
+		return fmt.Errorf("restore what is known of target %s: %w", cfg.Name, err)
 	}
 	a.loop.targets[cfg.Name] = t
 	a.claims.set(cfg.Name, t.claim)
+	return nil
+}
+
+// restoreMeta reads one of the agent's own notes, if there is one.
+func (a *Agent) restoreMeta(key string, into any) error {
+	text, ok, err := a.journal.Meta(key)
+	if err != nil || !ok {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// restoreReleases takes up the targets that are no longer configured and were still to be released.
+func (a *Agent) restoreReleases() error {
+	originals, err := a.journal.Originals("")
+	if err != nil {
+		return err
+	}
+	for _, o := range originals {
+		var wanted map[policy.Resource]string
+		if a.loop.targets[o.Target] != nil || a.restoreMeta(releasesKey(o.Target), &wanted) != nil || wanted[o.Resource] == "" {
+			continue
+		}
+		if _, err := a.adopt(actuators.Action{TargetName: o.Target, Driver: o.Driver, SpecJSON: o.Spec}); err != nil {
+			a.log.Error("a release cannot go on", "target", o.Target, "error", err)
+		}
+	}
 	return nil
 }
 

@@ -9,12 +9,8 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-// situation gathers everything that is known of a target, or says why nothing can be decided.
-func (a *Agent) situation(t *target, now time.Time) (policy.Situation, error) {
-	state, err := a.seen(t, now)
-	if err != nil {
-		return policy.Situation{}, err
-	}
+// situation gathers everything that is known of a target in that state.
+func (a *Agent) situation(t *target, state actuators.State, now time.Time) policy.Situation {
 	cfg := a.loop.cfg
 	use := a.senses.Used(t.cfg.Name, now.Add(-3*cfg.Metrics.Interval), now)
 	s := policy.Situation{
@@ -26,8 +22,8 @@ func (a *Agent) situation(t *target, now time.Time) (policy.Situation, error) {
 		Owners:    t.owners(a.drivers),
 		Host:      a.host(t, now),
 		Proposals: a.alertProposals(t, now),
-		Ledger:    t.ledger.Trim(now),
-		Shadow:    t.shadow.Trim(now),
+		Ledger:    t.ledger,
+		Shadow:    t.shadow,
 		Safety: policy.Safety{
 			Cooldown: policy.Cooldown{Up: t.cfg.Safety.CooldownUp, Down: t.cfg.Safety.CooldownDown},
 			Budget:   policy.Budget(t.cfg.Safety.Budget),
@@ -52,11 +48,12 @@ func (a *Agent) situation(t *target, now time.Time) (policy.Situation, error) {
 		}
 		s.Evaluations = append(s.Evaluations, e)
 	}
-	s.Proposals = append(s.Proposals, t.stillWaiting(s, cfg.Safety.Recheck)...)
-	return s, nil
+	s.Proposals = append(s.Proposals, a.stillWaiting(t, s)...)
+	return s
 }
 
-// seen returns what the target had at the last collection, and notes its sizes.
+// seen returns what the target had at the last collection, and notes its sizes; or it says why nothing
+// can be decided.
 func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 	if len(t.cfg.Drivers) == 0 {
 		return actuators.State{}, errors.New("no driver of this agent knows the target")
@@ -120,13 +117,14 @@ func unreclaimable(u actuators.Usage) *int64 {
 
 // stillWaiting proposes again what waits and what no policy proposed this time: its row has held
 // lately, and it is decided again like anything else.
-func (t *target) stillWaiting(s policy.Situation, recheck time.Duration) []policy.Proposal {
+func (a *Agent) stillWaiting(t *target, s policy.Situation) []policy.Proposal {
 	var again []policy.Proposal
-	for r, w := range t.waiting {
-		if proposed(s, r) || policy.Gone(s.Now, w.LastTrue, recheck) {
+	for _, r := range sortedKeys(t.waiting) {
+		if proposed(s, r) {
 			continue
 		}
-		p := w.Decision.Proposal
+		p := t.waiting[r].Decision.Proposal
+		p.Mode, _ = a.asks(t, p)
 		p.From, p.To, p.Direction = policy.Quantity{}, policy.Quantity{}, ""
 		again = append(again, p)
 	}

@@ -23,21 +23,26 @@ type target struct {
 	freshAt map[policy.Resource]time.Time
 	ledger  policy.Ledger
 	shadow  policy.Ledger // what dry runs would have spent
-	// waiting holds the action that each resource waits with, begun the ids of those the executor has.
+	// waiting holds the action that each resource waits with, running those that the executor has or
+	// is about to get, by id.
 	waiting map[policy.Resource]*actuators.Action
 	running map[string]actuators.Action
-	tried   []policy.Attempt
+	// superseded is what ended for a further growth of each resource that has not begun yet.
+	superseded map[policy.Resource]actuators.Action
+	tried      []policy.Attempt
 	// committed is the newest committed action of each resource, for reversals.
 	committed map[policy.Resource]actuators.Action
 	// views are the decisions of the last tick, with their plans, for `plan` and `status`.
 	views []view
-	// episodes are the firing episodes of alerts that led to an action, by alert.
+	// episodes are the firing episodes of alerts that led to something, by what it was; see episodeOf.
 	episodes map[string]string
+	// releases names who wants which resource given back and could not have it at once.
+	releases map[policy.Resource]string
 	sizes    policy.Size
 	drift    map[policy.Resource]int // ticks in a row that configured and effective differ
 	blind    string                  // why nothing can be decided, "" if it can
-	// toldStandby says that an event told of another agent holding the target.
-	toldStandby bool
+	// toldBlind and toldStandby say that events told of it, and will tell when it is over.
+	toldBlind, toldStandby bool
 }
 
 // policyState is what is remembered of one policy on one target.
@@ -56,15 +61,17 @@ type view struct {
 
 func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 	t := &target{
-		cfg:       cfg,
-		claim:     newClaim(),
-		policies:  map[string]*policyState{},
-		freshAt:   map[policy.Resource]time.Time{},
-		waiting:   map[policy.Resource]*actuators.Action{},
-		running:   map[string]actuators.Action{},
-		committed: map[policy.Resource]actuators.Action{},
-		episodes:  map[string]string{},
-		drift:     map[policy.Resource]int{},
+		cfg:        cfg,
+		claim:      newClaim(),
+		policies:   map[string]*policyState{},
+		freshAt:    map[policy.Resource]time.Time{},
+		waiting:    map[policy.Resource]*actuators.Action{},
+		running:    map[string]actuators.Action{},
+		superseded: map[policy.Resource]actuators.Action{},
+		committed:  map[policy.Resource]actuators.Action{},
+		episodes:   map[string]string{},
+		releases:   map[policy.Resource]string{},
+		drift:      map[policy.Resource]int{},
 	}
 	t.observer = newObserver(cfg, drivers)
 	return t
@@ -117,9 +124,26 @@ func (t *target) open() []policy.OpenAction {
 		add(*a)
 	}
 	for _, a := range t.running {
+		if a.State == actuators.Proposed || a.State == actuators.Waiting {
+			a.State = actuators.Applying // it was handed over, and has the target for itself
+		}
 		add(a)
 	}
 	return all
+}
+
+// waitingFor returns the action that waits with exactly this plan, nil if none does.
+func (t *target) waitingFor(hash string, r policy.Resource) *actuators.Action {
+	if w := t.waiting[r]; w != nil && hash != "" && w.PlanHash == hash {
+		return w
+	}
+	return nil
+}
+
+// approved reports whether a person said yes to exactly this plan, and the yes still holds.
+func (t *target) approved(r policy.Resource, hash string, now time.Time) bool {
+	w := t.waitingFor(hash, r)
+	return w != nil && w.Approval != nil && w.Approval.PlanHash == hash && now.Before(w.Approval.Expires)
 }
 
 // specJSON is the section of the driver for the journal.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +26,12 @@ func (a *Agent) takeUpdates() {
 
 func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 	was, known := t.running[one.ID]
+	if !known && actuators.Final(one.State) {
+		if t.committed[one.Resource].ID == one.ID {
+			t.committed[one.Resource] = one // its leftovers were cleared away
+		}
+		return
+	}
 	t.running[one.ID] = one
 	if known && was.State == one.State {
 		return
@@ -37,32 +44,34 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 	}
 	a.closeDecision(one)
 	a.metrics.Action(one)
-	if !actuators.Final(one.State) {
-		return
+	if actuators.Final(one.State) {
+		a.ended(t, one, now)
 	}
+}
+
+// ended takes in how an action has ended.
+func (a *Agent) ended(t *target, one actuators.Action, now time.Time) {
 	delete(t.running, one.ID)
-	switch one.State {
-	case actuators.RolledBack:
-		if t.committed[one.Resource].ID == one.ID {
-			delete(t.committed, one.Resource) // we took it back ourselves
-		}
-	case actuators.Failed:
+	switch {
+	case one.State == actuators.RolledBack && t.committed[one.Resource].ID == one.ID:
+		delete(t.committed, one.Resource) // we took it back ourselves
+	case one.State == actuators.Failed:
 		a.freezeAfter(t, one, now)
-	default:
-		if stays(one.State) && touched(one) {
-			t.committed[one.Resource] = one
+	case stays(one.State) && touched(one):
+		t.committed[one.Resource] = one
+		if one.Decision.Policy == releasePolicy {
+			a.logError("forget the original of a released resource", a.journal.DropOriginal(t.cfg.Name, one.Resource))
 		}
 	}
 	if one.RetryAfter.After(now) {
 		t.tried = append(t.tried, attemptOf(one))
 	}
-	if one.State == actuators.RolledBack && one.Decision.Policy == releasePolicy {
-		return
-	}
-	if one.Decision.Policy == releasePolicy && one.State != actuators.Failed {
-		a.logError("forget the original of a released resource", a.journal.DropOriginal(t.cfg.Name, one.Resource))
-	}
-	if t.retired && len(t.running) == 0 {
+	a.letGo(t)
+}
+
+// letGo forgets a target that the configuration does not name any more, once nothing of it is open.
+func (a *Agent) letGo(t *target) {
+	if t.retired && len(t.running)+len(t.releases) == 0 && a.loop.targets[t.cfg.Name] == t {
 		a.forget(t)
 	}
 }
@@ -80,6 +89,7 @@ func touched(one actuators.Action) bool {
 // noteChange begins the cooldowns, and the time before which samples are no evidence.
 func (a *Agent) noteChange(t *target, one actuators.Action, now time.Time) {
 	t.freshAt[one.Resource] = now.Add(one.Procedure.Validation.Settle)
+	delete(t.superseded, one.Resource)
 	a.coolDown(t, one, now)
 }
 
@@ -121,8 +131,29 @@ func (a *Agent) putLedger(name string, l policy.Ledger) error {
 	return a.journal.PutLedger(name, text)
 }
 
+// keepOriginal notes, once, which size a resource had before engramd.
 func (a *Agent) keepOriginal(one actuators.Action) error {
-	_, err := a.journal.KeepOriginal(journal.Original{
+	if one.Resource.IsOperation() {
+		return nil
+	}
+	known, err := a.journal.Originals(one.TargetName)
+	if err != nil {
+		return err
+	}
+	for _, o := range known {
+		if o.Resource != one.Resource || bytes.Equal(o.Spec, one.SpecJSON) {
+			continue
+		}
+		if err := a.journal.DropOriginal(o.Target, o.Resource); err != nil {
+			return err
+		}
+		a.emit(policy.Event{
+			Type: policy.EventAgent, Severity: policy.Warning, Target: o.Target, Resource: o.Resource,
+			Message: fmt.Sprintf("%s of %s %s was %s before engramd; the configuration names another one by now, so engramd release will not give it back",
+				o.Resource, o.Driver, o.Spec, o.Resource.Format(o.Size)),
+		})
+	}
+	_, err = a.journal.KeepOriginal(journal.Original{
 		Target: one.TargetName, Resource: one.Resource, Size: one.From, Driver: one.Driver, Spec: one.SpecJSON, At: time.Now(),
 	})
 	return err

@@ -69,6 +69,12 @@ func (l Ledger) Spend(now time.Time, a Account, action string) Ledger {
 	return l
 }
 
+// Refund gives back what the action has paid: it never began.
+func (l Ledger) Refund(action string) Ledger {
+	l.Spent = slices.DeleteFunc(slices.Clone(l.Spent), func(s Spending) bool { return action != "" && s.Action == action })
+	return l
+}
+
 // Changed notes that a change of r ended at now: its cooldowns begin.
 func (l Ledger) Changed(now time.Time, r Resource, d Direction) Ledger {
 	last := maps.Clone(l.Last)
