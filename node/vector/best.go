@@ -2,6 +2,7 @@ package vector
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -9,25 +10,28 @@ import (
 type best struct {
 	limit int
 	heap  []Hit
+	bar   float32 // the worst score once there are limit hits; less than any before
 }
+
+func newBest(limit int) best { return best{limit: limit, bar: float32(math.Inf(-1))} }
 
 // compare orders the nearest first, of two equally near the lower ordinal.
 func compare(a, b Hit) int {
 	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Ord, b.Ord))
 }
 
-// wants tells whether h is among the best so far.
-func (b *best) wants(h Hit) bool { return len(b.heap) < b.limit || compare(h, b.heap[0]) < 0 }
-
-// add takes h, which b wants.
+// add takes h, whose score is above the bar.
 func (b *best) add(h Hit) {
 	if len(b.heap) < b.limit {
 		b.heap = append(b.heap, h)
 		b.up(len(b.heap) - 1)
-		return
+	} else {
+		b.heap[0] = h
+		b.down()
 	}
-	b.heap[0] = h
-	b.down()
+	if len(b.heap) == b.limit {
+		b.bar = b.heap[0].Score
+	}
 }
 
 func (b *best) up(i int) {

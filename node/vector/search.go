@@ -55,7 +55,7 @@ func (v *View) Search(ctx context.Context, q Query) (Result, error) {
 		return Result{}, err
 	}
 	for {
-		s := search{View: v, Query: q, query: query, best: best{limit: q.K}}
+		s := search{View: v, Query: q, query: query, best: newBest(q.K)}
 		if err := s.run(ctx); err != nil {
 			return Result{}, err
 		}
@@ -240,13 +240,17 @@ func (s *search) of(vector []float32, r *row) float32 {
 }
 
 func (s *search) offer(from record.Ord) {
-	for i, r := range s.rows {
+	for i := range s.rows {
+		r := &s.rows[i]
 		if r.version == 0 || r.state&isDamaged != 0 {
 			continue
 		}
 		s.scanned++
+		if s.scores[i] <= s.best.bar {
+			continue // ordinals ascend: of two equally near the one that is there stays
+		}
 		h := Hit{Ord: from + record.Ord(i), Version: r.version, Score: s.scores[i]}
-		if s.best.wants(h) && (s.Keep == nil || s.Keep(h.Ord)) {
+		if s.Keep == nil || s.Keep(h.Ord) {
 			s.best.add(h)
 		}
 	}
