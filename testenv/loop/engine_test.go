@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -106,62 +107,74 @@ func TestE2EEngineHangs(t *testing.T) {
 	k.expect(t)
 }
 
-// idle is one container that grows when it needs to.
-const idle = quick + `
+// needy is some containers that say themselves when they need more.
+const needy = quick + `
 mode: auto
-metrics: {interval: 1s}
+metrics:
+  interval: 1s
+  scrape:
+    {{- range .targets}}
+    - {job: {{.Name}}, url: "{{.URL}}/metrics", target: {{.Name}}}
+    {{- end}}
 targets:
-  - name: engram
-    docker: {container: engram, host: "{{.docker}}"}
-    limits: {cpu: {min: 100m, max: 400m}}
-    health: {url: "{{.url}}/health"}
+{{- range .targets}}
+  - {name: {{.Name}}, docker: {container: {{.Name}}, host: "{{$.docker}}"}, limits: {cpu: {min: 100m, max: 400m}}}
+{{- end}}
 policies:
   - name: cpu
-    target: engram
+    targets: [{{range .targets}}{{.Name}}, {{end}}]
     every: 1s
     matrix:
       signals:
-        cpu: ` + cpuUse + `
+        cpu: max by (target) (engram_cpu_utilization_percent{core="all"})
       rows:
         - {when: {cpu: "< 85"}, do: none}
         - {when: {cpu: ">= 85"}, for: 2s, do: scale, change: {cpu: {by: x2}}}
 `
 
-// TestE2EEngineAwayWhenIdle has a dockerd that is away for a while, dead or hanging, and nothing to do meanwhile: the target
-// cannot be seen, nothing is decided about it, and all is well again when it is back.
-func TestE2EEngineAwayWhenIdle(t *testing.T) {
+// TestE2EEngineAway has a dockerd that is away for a while, dead or hanging, when nothing is under way: no target can be seen,
+// and nothing is decided about one however much it says that it needs; that comes when the engine is back.
+func TestE2EEngineAway(t *testing.T) {
 	d := startEngine(t, docker.LiveRestore())
-	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.2})
-	before := c.Inspect(t)
-	trace := loop.WatchCPU(t, c.ID)
-	a := loop.Start(t, idle, loop.Values{"docker": d.Host(), "url": c.URL})
-	unseen := func() bool {
-		state := a.Target(t, "engram").State
-		return state == "blind" || state == "absent"
+	type needing struct {
+		Name, URL    string
+		leave, comes func()
+		c            *docker.Container
+		trace        *loop.Trace
 	}
-	for _, away := range []struct {
-		name     string
-		go_, end func()
-	}{{"dead", d.Kill, d.Restart}, {"hanging", d.Freeze, d.Thaw}} {
-		testenv.Eventually(t, soon, "the target is well", func() bool { return a.Target(t, "engram").State == "ok" })
-		away.go_()
-		testenv.Eventually(t, soon, "the target is not seen while the engine is "+away.name, unseen)
-		if target := a.Target(t, "engram"); target.Detail == "" {
-			t.Errorf("while the engine is %s, no reason is given why %s is %s", away.name, target.Name, target.State)
+	all := []needing{{Name: "dead", leave: d.Kill, comes: d.Restart}, {Name: "hanging", leave: d.Freeze, comes: d.Thaw}}
+	for i := range all {
+		n := &all[i]
+		n.c = d.Run(t, docker.Spec{Name: n.Name, Image: image, CPUs: 0.2})
+		n.URL, n.trace = n.c.URL, loop.WatchCPU(t, n.c.ID)
+	}
+	a := loop.Start(t, needy, loop.Values{"docker": d.Host(), "targets": all})
+	for i, away := range all {
+		before := away.c.Inspect(t)
+		testenv.Eventually(t, soon, "the target is well", func() bool { return a.Target(t, away.Name).State == "ok" })
+		away.leave()
+		for _, n := range all {
+			testenv.Eventually(t, soon, n.Name+" is not seen while the engine is "+away.Name, func() bool {
+				target := a.Target(t, n.Name)
+				return (target.State == "blind" || target.State == "absent") && target.Detail != ""
+			})
 		}
-		if !c.Healthy() {
-			t.Error("the container is gone with its engine")
+		away.c.Do(t, "/spin?on")
+		testenv.Eventually(t, soon, "it has needed more for longer than its row wants", func() bool {
+			least, known := a.Value(t, `min_over_time(engram_cpu_utilization_percent{target="`+away.Name+`", core="all"}[6s])`, time.Now())
+			return known && least >= 85
+		})
+		if actions := a.Actions(t); len(actions) > i {
+			t.Errorf("while the engine is %s there are actions:\n%s", away.Name, loop.Story(actions))
 		}
-		away.end()
-	}
-	testenv.Eventually(t, soon, "the target is well again", func() bool { return a.Target(t, "engram").State == "ok" })
-	if all := a.Actions(t); len(all) > 0 {
-		t.Errorf("there are actions:\n%s", loop.Story(all))
-	}
-	c.Do(t, "/spin?on")
-	a.Await(t, soon, "it grows when it needs to", loop.Changes("cpu", "200", "400", "committed"))
-	expectLimits(t, trace, 0.2, 0.4)
-	if after := c.Inspect(t); after.ID != before.ID || after.State.StartedAt != before.State.StartedAt {
-		t.Errorf("it was restarted: %s, before %s", after.State.StartedAt, before.State.StartedAt)
+		away.comes()
+		a.Await(t, soon, "it grows once the engine is back", func(x loop.Action) bool {
+			return x.Target == away.Name && loop.Changes("cpu", "200", "400", "committed")(x)
+		})
+		away.c.Do(t, "/spin?off")
+		expectLimits(t, away.trace, 0.2, 0.4)
+		if after := away.c.Inspect(t); after.ID != before.ID || after.State.StartedAt != before.State.StartedAt {
+			t.Errorf("%s was restarted: %s, before %s", away.Name, after.State.StartedAt, before.State.StartedAt)
+		}
 	}
 }
