@@ -25,15 +25,6 @@ func newCancel(o *options) *cobra.Command {
 }
 
 // act asks the agent to do something with an action, and shows how that stands.
-func (o *options) act(cmd *cobra.Command, ask func(*api.Client) (api.ActionView, error)) error {
-	c, err := o.client()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	a, err := ask(c)
-	if err != nil {
-		return err
-	}
-	return o.print(cmd.OutOrStdout(), a, func(w io.Writer) error { return o.view().Actions(w, []api.ActionView{a}) })
+func (o *options) act(cmd *cobra.Command, question func(*api.Client) (api.ActionView, error)) error {
+	return ask(o, cmd, question, func(w io.Writer, a api.ActionView) error { return o.view().Actions(w, []api.ActionView{a}) })
 }

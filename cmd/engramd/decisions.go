@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,20 +18,11 @@ func newDecisions(o *options) *cobra.Command {
 		Short: "List what was decided, newest first",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			q.Resource = policy.Resource(resource)
 			if since > 0 {
 				q.Since = time.Now().Add(-since)
 			}
-			all, err := c.Decisions(cmd.Context(), q)
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), all, func(w io.Writer) error { return o.view().Decisions(w, all) })
+			return ask(o, cmd, func(c *api.Client) ([]policy.Decision, error) { return c.Decisions(cmd.Context(), q) }, o.view().Decisions)
 		},
 	}
 	f := cmd.Flags()

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
 )
 
 func newExplain(o *options) *cobra.Command {
@@ -15,16 +15,7 @@ row that matched, every limit that touched it, what lost against it, what held i
 what its action did. ID is a decision's or an action's, or the beginning of one.`,
 		Args: exactly(1, "the id of a decision or an action"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			x, err := c.Explain(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), x, func(w io.Writer) error { return o.view().Explain(w, x) })
+			return ask(o, cmd, func(c *api.Client) (api.Explanation, error) { return c.Explain(cmd.Context(), args[0]) }, o.view().Explain)
 		},
 	}
 }

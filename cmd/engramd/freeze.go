@@ -18,23 +18,16 @@ func newFreeze(o *options) *cobra.Command {
 		Short: "Keep a target, or one resource of it, as it is",
 		Args:  exactly(1, "a target"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+			var err error
 			r.Target, r.Resource = args[0], policy.Resource(resource)
 			if r.For, err = parseFor(length); err != nil {
 				return err
 			}
-			f, err := c.Freeze(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), f, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s frozen%s\n", f.Target, until(f.Until))
-				return err
-			})
+			return ask(o, cmd, func(c *api.Client) (api.FreezeView, error) { return c.Freeze(cmd.Context(), r) },
+				func(w io.Writer, f api.FreezeView) error {
+					_, err := fmt.Fprintf(w, "%s frozen%s\n", f.Target, until(f.Until))
+					return err
+				})
 		},
 	}
 	cmd.Flags().StringVar(&resource, "resource", "", "only this resource (default: all)")

@@ -19,23 +19,16 @@ func newPause(o *options) *cobra.Command {
 		Short: "Begin no new change on a target, or on any",
 		Args:  atMost(1, "a target, or nothing for all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+			var err error
 			r.Target = first(args)
 			if r.For, err = parseFor(length); err != nil {
 				return err
 			}
-			p, err := c.Pause(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), p, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s paused%s\n", everyTarget(p.Target), until(p.Until))
-				return err
-			})
+			return ask(o, cmd, func(c *api.Client) (api.PauseView, error) { return c.Pause(cmd.Context(), r) },
+				func(w io.Writer, p api.PauseView) error {
+					_, err := fmt.Fprintf(w, "%s paused%s\n", everyTarget(p.Target), until(p.Until))
+					return err
+				})
 		},
 	}
 	cmd.Flags().StringVar(&length, "for", "", "how long, as 2h or 1d (default: until engramd resume)")

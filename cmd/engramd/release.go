@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -19,16 +18,8 @@ func newRelease(o *options) *cobra.Command {
 			if all == (len(args) == 1) {
 				return usageError{errors.New("release: name one target, or say --all")}
 			}
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			done, err := c.Release(cmd.Context(), api.ReleaseRequest{Target: first(args), All: all})
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), done, func(w io.Writer) error { return o.view().Releases(w, done) })
+			r := api.ReleaseRequest{Target: first(args), All: all}
+			return ask(o, cmd, func(c *api.Client) ([]api.ReleaseView, error) { return c.Release(cmd.Context(), r) }, o.view().Releases)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every target that engramd has ever changed")

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
 )
 
 func newReload(o *options) *cobra.Command {
@@ -14,26 +16,20 @@ func newReload(o *options) *cobra.Command {
 		Short: "Have the agent read its configuration again",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			r, err := c.Reload(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), r, func(w io.Writer) error {
-				text := "loaded; nothing has changed"
-				if r.Changed {
-					text = "loaded"
-				}
-				if len(r.Restart) > 0 {
-					text += "; these take effect only after a restart: " + strings.Join(r.Restart, ", ")
-				}
-				_, err := fmt.Fprintln(w, text)
-				return err
-			})
+			return ask(o, cmd, func(c *api.Client) (api.ReloadView, error) { return c.Reload(cmd.Context()) }, reloaded)
 		},
 	}
+}
+
+// reloaded says what a reload did.
+func reloaded(w io.Writer, r api.ReloadView) error {
+	text := "loaded; nothing has changed"
+	if r.Changed {
+		text = "loaded"
+	}
+	if len(r.Restart) > 0 {
+		text += "; these take effect only after a restart: " + strings.Join(r.Restart, ", ")
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }

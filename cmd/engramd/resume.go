@@ -23,17 +23,13 @@ func newResume(o *options) *cobra.Command {
 }
 
 // tell asks the agent for something that has no answer but done.
-func (o *options) tell(cmd *cobra.Command, done string, ask func(*api.Client) error) error {
-	c, err := o.client()
-	if err != nil {
-		return err
+func (o *options) tell(cmd *cobra.Command, done string, order func(*api.Client) error) error {
+	type answer struct {
+		Done string `json:"done"`
 	}
-	defer c.Close()
-	if err := ask(c); err != nil {
-		return err
-	}
-	return o.print(cmd.OutOrStdout(), map[string]string{"done": done}, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, done)
-		return err
-	})
+	return ask(o, cmd, func(c *api.Client) (answer, error) { return answer{done}, order(c) },
+		func(w io.Writer, a answer) error {
+			_, err := fmt.Fprintln(w, a.Done)
+			return err
+		})
 }

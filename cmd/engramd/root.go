@@ -99,6 +99,20 @@ func (o *options) print(w io.Writer, v any, text func(io.Writer) error) error {
 	return text(w)
 }
 
+// ask asks the agent for something and prints it.
+func ask[T any](o *options, cmd *cobra.Command, question func(*api.Client) (T, error), text func(io.Writer, T) error) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	answer, err := question(c)
+	if err != nil {
+		return err
+	}
+	return o.print(cmd.OutOrStdout(), answer, func(w io.Writer) error { return text(w, answer) })
+}
+
 // view writes for people, as of now and in their time zone.
 func (o *options) view() view.View { return view.View{Now: time.Now(), Zone: time.Local} }
 

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/api"
 )
 
 func newStatus(o *options) *cobra.Command {
@@ -12,16 +12,7 @@ func newStatus(o *options) *cobra.Command {
 		Short: "Show how the agent and its targets are",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			s, err := c.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return o.print(cmd.OutOrStdout(), s, func(w io.Writer) error { return o.view().Status(w, s) })
+			return ask(o, cmd, func(c *api.Client) (api.Status, error) { return c.Status(cmd.Context()) }, o.view().Status)
 		},
 	}
 }
