@@ -181,7 +181,12 @@ func checkpoint(t testing.TB, l *life) {
 // eventually waits until ok, which something in the background brings about.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	within(t, 30*time.Second, what, ok)
+}
+
+func within(t testing.TB, d time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(d)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

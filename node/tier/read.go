@@ -30,10 +30,7 @@ func (v *View) Read(ord record.Ord, fn func(value record.Value, plain []byte) er
 		if t == Hot && v.tiers.filling() && value.Codec() == record.Plain {
 			keep = slices.Clone(value)
 		}
-		t = Warm
-		if value.Codec() != record.Plain {
-			t = Cold
-		}
+		t = storedIn(value)
 		return fn(value, plain)
 	})
 	if keep != nil {

@@ -81,13 +81,16 @@ func (t *Tiers) tick(s *schedule, now time.Time) {
 func (t *Tiers) relieve(s *schedule, state pressure.State, now time.Time) {
 	s.level = state.Level
 	t.level.Store(int32(state.Level))
+	if state.Level != pressure.Unknown {
+		t.tight.Store(state.Level >= pressure.High)
+	}
 	if state.Level != pressure.Critical {
 		t.exhausted.Store(false)
 		s.returned = false
 	}
 	recent := !s.relieved.IsZero() && now.Sub(s.relieved) < reliefEvery
 	switch state.Level {
-	case pressure.Unknown: // hold
+	case pressure.Unknown: // hold, whatever it was
 	case pressure.Calm:
 		s.relieved = time.Time{}
 	case pressure.High:

@@ -1,10 +1,7 @@
 package tier
 
 import (
-	"context"
-	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/engramd/engramd/node/pressure"
@@ -61,7 +58,7 @@ func TestRelief(t *testing.T) {
 			{reliefEvery, critical, 0.95, 0, 2, true},
 			{time.Second, high, 0.84, 0, 2, false},
 			{reliefEvery, critical, 0.92, 0, 3, false},
-			{time.Second, unknown, 0, 0, 3, false},
+			{time.Second, unknown, 0, 0, 3, false}, // and nothing becomes hot: TestUnknownHolds
 		}},
 		{"critical right after high does not wait", "", []step{
 			{0, high, 0.82, 500, 0, false},
@@ -103,7 +100,7 @@ func TestRelief(t *testing.T) {
 				if count[Hot] != step.hot || returned != step.returned || v.tiers.Exhausted() != step.exhausted {
 					t.Errorf("step %d: %d hot, memory returned %d times, exhausted %v; want %+v", i, count[Hot], returned, v.tiers.Exhausted(), step)
 				}
-				if got := v.tiers.filling(); got != (step.level < high) {
+				if got := v.tiers.filling(); step.level != unknown && got != (step.level < high) {
 					t.Errorf("step %d: filling %v", i, got)
 				}
 			}
@@ -115,6 +112,24 @@ func TestRelief(t *testing.T) {
 			})
 			checkBooks(t, v)
 		})
+	}
+}
+
+// TestUnknownHolds: while memory cannot be read, what was decided before holds.
+func TestUnknownHolds(t *testing.T) {
+	v := rowsOf(t, Options{Copies: &remembered{}, ReturnMemory: func() {}}, nil)
+	s := &schedule{}
+	for _, step := range []struct {
+		level   pressure.Level
+		filling bool
+	}{
+		{pressure.Unknown, true}, {pressure.High, false}, {pressure.Unknown, false}, {pressure.Calm, true},
+		{pressure.Unknown, true}, {pressure.Critical, false}, {pressure.Unknown, false},
+	} {
+		v.tiers.relieve(s, pressure.State{Level: step.level}, noon)
+		if got := v.tiers.filling(); got != step.filling || v.tiers.pressure() != step.level {
+			t.Errorf("at %v: filling %v, level %v", step.level, got, v.tiers.pressure())
+		}
 	}
 }
 
@@ -184,29 +199,4 @@ func TestRates(t *testing.T) {
 	if got := m.rate(at.Add(7*meterEvery), sum(1900), Hot, Warm); got != 0 {
 		t.Errorf("a minute later %v", got)
 	}
-}
-
-func TestPacer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pacer{perSecond: 1000}
-		start := time.Now()
-		for range 10 {
-			if err := p.wait(t.Context(), 500); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if took := time.Since(start); took != 5*time.Second {
-			t.Errorf("5,000 at 1,000/s took %v", took)
-		}
-		time.Sleep(time.Hour) // what was not used is not saved up
-		start = time.Now()
-		if err := p.wait(t.Context(), 500); err != nil || time.Since(start) != time.Second/2 {
-			t.Errorf("after a pause 500 took %v: %v", time.Since(start), err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := p.wait(ctx, 5000); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v", err)
-		}
-	})
 }

@@ -65,6 +65,7 @@ type Tiers struct {
 	gone  moves // of views that are closed
 
 	level     atomic.Int32 // pressure.Level
+	tight     atomic.Bool  // high or critical when it was last known
 	exhausted atomic.Bool
 	migrate   chan struct{} // a migration is wanted
 }
@@ -160,7 +161,7 @@ func (t *Tiers) follow(s Settings) {
 func (t *Tiers) pressure() pressure.Level { return pressure.Level(t.level.Load()) }
 
 // filling tells whether anything may become hot, and copies be made.
-func (t *Tiers) filling() bool { return t.pressure() < pressure.High }
+func (t *Tiers) filling() bool { return !t.tight.Load() }
 
 // EvictNow evicts at once what the policy does not allow where it is: ratios first, then thresholds. Nothing becomes hotter. What becomes
 // cold does so in the background, while Run runs.

@@ -45,10 +45,15 @@ func (v *View) LoadValue(ord record.Ord, value record.Value) {
 	p, i := v.table.reach(ord)
 	p.access[i] = packAccess(FirstAccess(value))
 	p.size[i] = uint32(len(value))
-	p.tier[i] = Warm
+	p.tier[i] = storedIn(value)
+}
+
+// storedIn returns where a value is that is not known to be hot.
+func storedIn(value record.Value) Tier {
 	if value.Codec() != record.Plain {
-		p.tier[i] = Cold
+		return Cold
 	}
+	return Warm
 }
 
 // LoadEdges implements store.View.
@@ -115,9 +120,9 @@ func (v *View) put(op *record.Op) {
 	switch before {
 	case none:
 		p.access[i] = packAccess(FirstAccess(op.Value))
-		p.tier[i] = Warm
+		p.tier[i] = storedIn(op.Value)
 	case Cold:
-		p.tier[i] = Warm // what was put is plain
+		p.tier[i] = storedIn(op.Value) // plain again
 	}
 	if v.loaded {
 		v.books.move(before, p.tier[i], size, p.size[i])

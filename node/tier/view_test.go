@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
@@ -300,71 +299,6 @@ func TestSpacesAreApart(t *testing.T) {
 	l.tiers.EvictNow()
 }
 
-// TestMissingDictionary: what cannot be decompressed is an error that names the memory; everything else goes on.
-func TestMissingDictionary(t *testing.T) {
-	c := newClock()
-	dir := t.TempDir()
-	opts := tier.Options{Now: c.Now}
-	l := live(t, dir, opts)
-	s, v := l.space("default")
-	fill(t, s, 1500, c.Now().Add(-10*tier.HalfLife), nil)
-	checkpoint(t, l)
-	l.tiers.EvictNow()
-	settled(t, l)
-	wantDistribution(t, "all", v, distribution(0, 0, 1500))
-	if err := s.SetMeta("tier/dictionary/1", []byte("short")); err != nil {
-		t.Fatal(err)
-	}
-	l.end()
-
-	l = live(t, dir, opts)
-	s, v = l.space("default")
-	ord := mustOrd(t, s, id(7))
-	if _, err := v.Get(ord, new(record.Memory)); !errors.Is(err, record.ErrCorrupt) || !strings.Contains(err.Error(), id(7)) {
-		t.Errorf("get: %v", err)
-	}
-	apply(t, s, put(memory(id(7), "healed", c.Now())), touch(id(7), 1, c.Now()), touch(id(8), 1, c.Now()))
-	if m, _ := mustGet(t, s, v, id(7)); m.Content != "healed" {
-		t.Errorf("reads %q", m.Content)
-	}
-	checkpoint(t, l)
-	l.tiers.EvictNow()
-	settled(t, l)
-	wantDistribution(t, "the damaged ones stay where they are", v, distribution(1, 0, 1499))
-}
-
-// TestAnotherDictionary: a space that has grown gets another one, and what the first one compressed is still read.
-func TestAnotherDictionary(t *testing.T) {
-	c := newClock()
-	dir := t.TempDir()
-	opts := tier.Options{Now: c.Now, MigratePerSecond: 1 << 20}
-	l := live(t, dir, opts)
-	s, v := l.space("default")
-	have := 0
-	for i, n := range []int{999, 1001, 8100} {
-		fillFrom(t, s, have, n, c.Now().Add(-10*tier.HalfLife), nil)
-		have = n
-		checkpoint(t, l)
-		l.tiers.EvictNow()
-		settled(t, l)
-		wantDistribution(t, "all are cold", v, distribution(0, 0, int64(n)))
-		if got := v.Stats().Dictionaries; got != i {
-			t.Errorf("%d memories: %d dictionaries, want %d", n, got, i)
-		}
-	}
-	l.end()
-	l = live(t, dir, opts)
-	s, v = l.space("default")
-	if got := v.Stats().Dictionaries; got != 2 {
-		t.Errorf("%d dictionaries after a restart", got)
-	}
-	for i := range 8100 {
-		if m, where := mustGet(t, s, v, id(i)); m.Content != text(i) || where != tier.Cold {
-			t.Fatalf("memory %d reads %q from %v", i, m.Content, where)
-		}
-	}
-}
-
 // TestHotTierSize: the copies follow the size while everything runs.
 func TestHotTierSize(t *testing.T) {
 	c := newClock()
@@ -396,36 +330,6 @@ func TestHotTierSize(t *testing.T) {
 		}
 	}
 	wantDistribution(t, "what may be hot stays so", v, distribution(5000, 0, 0))
-}
-
-// TestMigrationEndsEarly: another sweep takes the place of a migration, and the end of Run ends it.
-func TestMigrationEndsEarly(t *testing.T) {
-	c := newClock()
-	l := live(t, t.TempDir(), tier.Options{Now: c.Now, MigratePerSecond: 1000})
-	s, v := l.space("default")
-	fill(t, s, 3000, c.Now().Add(-10*tier.HalfLife), nil)
-	checkpoint(t, l)
-	l.tiers.EvictNow()
-	eventually(t, "it has begun", func() bool { return v.Stats().Distribution.Cold > 0 })
-	all := tier.Change{HotThreshold: new(0.0), WarmThreshold: new(0.0), HotMaxRatio: new(1.0), WarmMaxRatio: new(1.0)}
-	if _, err := l.tiers.Change(all); err != nil {
-		t.Fatal(err)
-	}
-	l.tiers.EvictNow() // nothing is to be evicted any more
-	settled(t, l)
-	some := v.Stats().Distribution.Cold
-	if some >= 3000 {
-		t.Errorf("%d are cold: the migration of before went on", some)
-	}
-	if _, err := l.tiers.Change(tier.Change{Owner: tier.Node}); err != nil {
-		t.Fatal(err)
-	}
-	l.tiers.EvictNow()
-	eventually(t, "it has begun again", func() bool { return v.Stats().Distribution.Cold > some })
-	l.end()
-	if d := v.Stats().Distribution; d.Cold >= 3000 || d.Total != 3000 {
-		t.Errorf("%+v: the rate of 1,000/s does not bound it", d)
-	}
 }
 
 func TestTierNames(t *testing.T) {
