@@ -55,6 +55,12 @@ func (c *collector) begin() bool {
 	return ok
 }
 
+func (c *collector) perPart() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target.PerPart
+}
+
 func (c *collector) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +71,7 @@ func (c *collector) end() {
 func (c *collector) collect(ctx context.Context) error {
 	defer c.end()
 	parts, observed := c.observe(ctx)
-	several := c.target.PerPart || len(parts) > 1
+	several := c.perPart() || len(parts) > 1
 	var samples []sample
 	var errs []error
 	at := time.Now()
