@@ -70,6 +70,8 @@ type Agent struct {
 	claims claims
 	inbox  inbox
 	closer teardown
+	// reloading lets one reload happen at a time.
+	reloading sync.Mutex
 }
 
 // senses are what the agent knows of the world through: signals by PromQL, use by the collectors.

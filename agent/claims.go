@@ -30,6 +30,12 @@ func (c *claims) set(target string, one *claim) {
 	c.all[target] = one
 }
 
+func (c *claims) drop(target string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.all, target)
+}
+
 func (c *claims) get(target string) (*claim, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -98,8 +99,8 @@ func eventsConfig(cfg *config.Config) events.Config {
 }
 
 // telemetryConfig is what is collected: the scrapes of the configuration, and every target that the
-// loop knows, retired ones included.
-func (a *Agent) telemetryConfig(cfg *config.Config) telemetry.Config {
+// loop knows, retired ones included, or is about to know.
+func (a *Agent) telemetryConfig(cfg *config.Config, added ...*target) telemetry.Config {
 	c := telemetry.Config{Interval: cfg.Metrics.Interval, Retention: cfg.Metrics.Retention}
 	for _, s := range cfg.Metrics.Scrape {
 		c.Scrapes = append(c.Scrapes, telemetry.Scrape{
@@ -107,8 +108,8 @@ func (a *Agent) telemetryConfig(cfg *config.Config) telemetry.Config {
 			HeadersFile: s.HeadersFile, BearerTokenFile: s.BearerTokenFile,
 		})
 	}
-	for _, name := range a.loop.names() {
-		c.Targets = append(c.Targets, telemetry.Target{Name: name, Observe: a.loop.targets[name].observer.observe})
+	for _, t := range slices.Concat(slices.Collect(maps.Values(a.loop.targets)), added) {
+		c.Targets = append(c.Targets, telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe})
 	}
 	slices.SortFunc(c.Targets, func(x, y telemetry.Target) int { return compare(x.Name, y.Name) })
 	if p := cfg.Metrics.Prometheus; p != nil {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,10 +28,12 @@ func (a *Agent) restore() error {
 	if a.loop.pauses, err = a.journal.Pauses(); err != nil {
 		return err
 	}
-	for _, cfg := range a.opts.Config.Targets {
-		if err := a.addTarget(cfg); err != nil {
-			return err
-		}
+	added, err := a.newTargets(a.opts.Config)
+	if err != nil {
+		return err
+	}
+	for _, t := range added {
+		a.addTarget(t)
 	}
 	if err := errors.Join(a.restoreActions(), a.restoreReleases()); err != nil {
 		return err
@@ -49,8 +52,8 @@ func (a *Agent) prune(now time.Time) {
 	}
 }
 
-// addTarget makes a target, with the ledger it had.
-func (a *Agent) addTarget(cfg config.Target) error {
+// makeTarget makes a target, with what the journal knows of it.
+func (a *Agent) makeTarget(cfg config.Target) (*target, error) {
 	t := newTarget(cfg, a.drivers)
 	text, ok, err := a.journal.Ledger(cfg.Name)
 	if err == nil && ok {
@@ -58,11 +61,14 @@ func (a *Agent) addTarget(cfg config.Target) error {
 	}
 	err = errors.Join(err, a.restoreMeta(episodesKey(cfg.Name), &t.episodes), a.restoreMeta(releasesKey(cfg.Name), &t.releases))
 	if err != nil {
-		return fmt.Errorf("restore what is known of target %s: %w", cfg.Name, err)
+		return nil, fmt.Errorf("restore what is known of target %s: %w", cfg.Name, err)
 	}
-	a.loop.targets[cfg.Name] = t
-	a.claims.set(cfg.Name, t.claim)
-	return nil
+	return t, nil
+}
+
+func (a *Agent) addTarget(t *target) {
+	a.loop.targets[t.cfg.Name] = t
+	a.claims.set(t.cfg.Name, t.claim)
 }
 
 // restoreMeta reads one of the agent's own notes, if there is one.
@@ -99,40 +105,81 @@ func (a *Agent) restoreActions() error {
 	if err != nil {
 		return err
 	}
+	now := time.Now()
 	for _, one := range slices.Backward(all) { // oldest first
-		t := a.loop.targets[one.TargetName]
-		if t == nil {
-			if !actuators.NeedsRecovery(one) {
-				continue
-			}
-			if t, err = a.adopt(one); err != nil {
-				a.log.Error("an unfinished action belongs to a target that is no longer configured", "target", one.TargetName, "action", one.ID, "error", err)
-				continue
-			}
+		a.metrics.Restored(one)
+		t, err := a.placeOf(one)
+		switch {
+		case err != nil:
+			a.log.Error("an unfinished action belongs to a target that is no longer configured", "target", one.TargetName, "action", one.ID, "error", err)
+		case t != nil:
+			a.restoreAction(t, one, now)
+		case !actuators.Final(one.State):
+			a.endLeft(one, now)
 		}
-		a.restoreAction(t, one)
 	}
 	return nil
 }
 
-func (a *Agent) restoreAction(t *target, one actuators.Action) {
-	a.metrics.Restored(one)
+// placeOf finds the target that an action is of, nil where the configuration means none or something
+// else by its name. What is unfinished has to be ended there all the same.
+func (a *Agent) placeOf(one actuators.Action) (*target, error) {
+	t := a.loop.targets[one.TargetName]
+	if t != nil {
+		if spec, err := t.specJSON(one.Driver); err == nil && bytes.Equal(spec, one.SpecJSON) {
+			return t, nil
+		}
+	}
+	if !actuators.NeedsRecovery(one) {
+		return nil, nil
+	}
+	left, err := a.adopt(one)
+	if err == nil && t != nil {
+		left.successor = &t.cfg
+	}
+	return left, err
+}
+
+// endLeft ends an action that waited for what is no longer configured.
+func (a *Agent) endLeft(one actuators.Action, now time.Time) {
+	t := newTarget(config.Target{Target: policy.Target{Name: one.TargetName}}, nil)
+	_ = a.end(t, &one, now, actuators.Cancelled, "what it was to change is no longer configured") // else at the next start
+}
+
+func (a *Agent) restoreAction(t *target, one actuators.Action, now time.Time) {
 	for _, x := range one.Times {
 		if changed(x.State) {
-			t.freshAt[one.Resource] = x.At.Add(one.Procedure.Validation.Settle)
+			a.restoreChange(t, one, earlier(x.At, now))
 		}
 	}
 	switch {
 	case actuators.NeedsRecovery(one):
 		t.running[one.ID] = one
-	case one.State == actuators.Waiting || one.State == actuators.Proposed:
+	case !actuators.Final(one.State):
 		t.waiting[one.Resource] = &one
 	case stays(one.State) && touched(one):
 		t.committed[one.Resource] = one
 	}
-	if one.RetryAfter.After(time.Now()) {
+	if one.RetryAfter.After(now) {
 		t.tried = append(t.tried, attemptOf(one))
 	}
+}
+
+// restoreChange notes when a resource was changed, also if the agent was killed before it could note
+// the cooldown.
+func (a *Agent) restoreChange(t *target, one actuators.Action, at time.Time) {
+	t.freshAt[one.Resource] = at.Add(one.Procedure.Validation.Settle)
+	if at.After(t.ledger.Last[one.Resource].At) {
+		t.ledger = t.ledger.Changed(at, one.Resource, one.Direction)
+	}
+}
+
+// earlier keeps what the journal says from lying in the future: the clock may have gone back since.
+func earlier(x, y time.Time) time.Time {
+	if x.Before(y) {
+		return x
+	}
+	return y
 }
 
 func stays(s actuators.ActionState) bool {
@@ -154,11 +201,12 @@ func (a *Agent) adopt(one actuators.Action) (*target, error) {
 		Target:  policy.Target{Name: one.TargetName, Specs: map[string]any{one.Driver: spec}},
 		Drivers: []string{one.Driver}, Procedure: one.Procedure, Safety: a.loop.cfg.Safety,
 	}
-	if err := a.addTarget(cfg); err != nil {
+	t, err := a.makeTarget(cfg)
+	if err != nil {
 		return nil, err
 	}
-	t := a.loop.targets[one.TargetName]
 	t.retired = true
+	a.addTarget(t)
 	return t, nil
 }
 
@@ -188,10 +236,19 @@ func (a *Agent) specOf(one actuators.Action) (any, error) {
 	return spec, nil
 }
 
-// forget lets a retired target go, once nothing of it is open.
+// forget lets a retired target go, for its successor if it has one.
 func (a *Agent) forget(t *target) {
 	a.logError("give a target's lock back", t.claim.release())
 	delete(a.loop.targets, t.cfg.Name)
+	a.claims.drop(t.cfg.Name)
 	a.metrics.Forget(t.cfg.Name)
-	a.logError("stop collecting a target", a.collect(a.telemetryConfig(a.loop.cfg)))
+	if t.successor != nil {
+		next, err := a.makeTarget(*t.successor)
+		if err != nil {
+			a.log.Error("a target is left alone until the next reload", "target", t.cfg.Name, "error", err)
+		} else {
+			a.addTarget(next)
+		}
+	}
+	a.logError("collect the targets", a.collect(a.telemetryConfig(a.loop.cfg)))
 }

@@ -14,9 +14,11 @@ import (
 type target struct {
 	cfg config.Target
 	// retired says that the configuration no longer names it; it is kept while an action of it is open.
-	retired  bool
-	observer *observer
-	claim    *claim
+	// successor is what the configuration means by its name by now, nil if nothing.
+	retired   bool
+	successor *config.Target
+	observer  *observer
+	claim     *claim
 
 	policies map[string]*policyState // by policy name
 	// freshAt is the end of each resource's last change + settle.
@@ -80,7 +82,7 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 // reconfigure gives the target another configuration; what is remembered of it stays.
 func (t *target) reconfigure(cfg config.Target, drivers map[string]actuators.Driver) {
 	t.cfg = cfg
-	t.retired = false
+	t.retired, t.successor = false, nil
 	t.observer.reconfigure(cfg, drivers)
 }
 
