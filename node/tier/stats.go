@@ -35,6 +35,8 @@ type Moved struct {
 // SpaceStats are those of one space.
 type SpaceStats struct {
 	Distribution Distribution `json:"tier_distribution"`
+	// Desired is where memories would be if everything were swept at this moment: what eviction and migration still have to do.
+	Desired Distribution `json:"desired_distribution"`
 	// StoredBytes are the values in the base.
 	StoredBytes Distribution `json:"stored_bytes"`
 	// Histogram is of the activations of this moment. Bars are off by at most 1.1 % of their edges.
@@ -68,6 +70,7 @@ func (v *View) Stats() SpaceStats {
 	return SpaceStats{
 		Distribution: distributionOf(count), StoredBytes: distributionOf(bytes),
 		Histogram:    v.histogram(v.tiers.opts.Now()),
+		Desired:      v.desired(v.tiers.Settings().Policy, v.tiers.opts.Now()),
 		Dictionaries: len(v.codec.list()),
 		Migrating:    v.moving.Load() || v.wanted.Load() != nil,
 		IndexBytes:   v.indexBytes(),
@@ -89,11 +92,30 @@ func emptyHistogram() []Bar {
 func (v *View) histogram(now time.Time) []Bar {
 	out := emptyHistogram()
 	for _, b := range v.books.ranking().bars {
-		x := score(b.bucket<<fineBits + 1<<(fineBits-1)).activation(now)
+		x := middle(b.bucket).activation(now)
 		out[min(bars-1, int(x*bars))].Count += b.count
 	}
 	return out
 }
+
+// desired returns the distribution that the policy wants, from the histogram alone.
+func (v *View) desired(p Policy, now time.Time) Distribution {
+	r := v.books.ranking()
+	above := func(x float64) (n int64) {
+		for _, b := range r.bars {
+			if x <= 0 || middle(b.bucket).activation(now) >= x {
+				n += b.count
+			}
+		}
+		return n
+	}
+	hot := min(v.limit.Load(), quota(p.Hot.MaxRatio, r.total), above(p.Hot.Threshold))
+	plain := min(hot+quota(p.Warm.MaxRatio, r.total), max(hot, above(p.Warm.Threshold)))
+	return distributionOf([tiers]int64{Hot: hot, Warm: plain - hot, Cold: r.total - plain})
+}
+
+// middle is the score in the middle of a bar.
+func middle(bucket int64) score { return score(bucket<<fineBits + 1<<(fineBits-1)) }
 
 func (v *View) indexBytes() int64 {
 	n := int64(len(v.table.all())) * int64(unsafe.Sizeof(page{}))
@@ -123,6 +145,7 @@ func (t *Tiers) Stats() Stats {
 
 func (s *SpaceStats) add(o SpaceStats) {
 	s.Distribution.add(o.Distribution)
+	s.Desired.add(o.Desired)
 	s.StoredBytes.add(o.StoredBytes)
 	for i := range s.Histogram {
 		s.Histogram[i].Count += o.Histogram[i].Count

@@ -168,6 +168,9 @@ func TestIntervals(t *testing.T) {
 	c.add(2 * time.Second)
 	eventually(t, "the first sweep", func() bool { return v.Stats().Distribution == distribution(100, 300, 600) })
 	settled(t, l)
+	if diff := cmp.Diff(distribution(100, 300, 600), v.Stats().Desired); diff != "" {
+		t.Errorf("what is desired (-want +got):\n%s", diff)
+	}
 
 	var changes []store.Change
 	for i := 900; i < 950; i++ {
@@ -263,7 +266,17 @@ func TestHistogram(t *testing.T) {
 	if diff := cmp.Diff([]int64{200, 200, 200, 200, 200, 0, 0, 0, 0, 0}, counts()); diff != "" {
 		t.Errorf("a day later (-want +got):\n%s", diff)
 	}
-	c.add(30 * tier.HalfLife)
+	if d := v.Stats().Desired; d.Hot != 100 || d.Warm != 300 {
+		t.Errorf("desired: %+v", d)
+	}
+	c.add(tier.HalfLife)
+	if d := v.Stats().Desired; d != distribution(0, 300, 700) {
+		t.Errorf("nothing is above 0.3 any more, and 0.1 is a lot: desired %+v", d)
+	}
+	c.add(29 * tier.HalfLife)
+	if d := v.Stats().Desired; d != distribution(0, 0, 1000) {
+		t.Errorf("a month later: desired %+v", d)
+	}
 	if diff := cmp.Diff([]int64{1000, 0, 0, 0, 0, 0, 0, 0, 0, 0}, counts()); diff != "" {
 		t.Errorf("a month later (-want +got):\n%s", diff)
 	}
