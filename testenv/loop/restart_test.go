@@ -88,7 +88,7 @@ func press(t *testing.T, url string) pressure {
 	patient := 30 * time.Second
 	return pressure{
 		writes:     testenv.StartLoad(t, load.Config{URL: url + "/write?cpu=1ms", Method: "POST", Rate: 20, Timeout: patient, FreshConnections: true}),
-		longWrites: testenv.StartLoad(t, load.Config{URL: url + "/write?cpu=200ms", Method: "POST", Rate: 0.7, Timeout: patient, FreshConnections: true}),
+		longWrites: testenv.StartLoad(t, load.Config{URL: url + "/write?cpu=1200ms", Method: "POST", Rate: 0.2, Timeout: patient, FreshConnections: true}),
 		readers:    testenv.StartLoad(t, load.Config{URL: url + "/work?cpu=20ms", Rate: 60, Timeout: patient, FreshConnections: true, MaxOutstanding: 2}),
 	}
 }
