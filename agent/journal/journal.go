@@ -41,6 +41,7 @@ type Journal struct {
 	path string
 	// broken says that bbolt panicked: it may hold its locks for ever, so nobody calls it again.
 	broken atomic.Bool
+	ask    atomic.Pointer[func(what string) error] // see FailWrites
 
 	index  index
 	faults []Fault

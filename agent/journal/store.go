@@ -39,8 +39,23 @@ func (j *Journal) guarded(f func() error) (err error) {
 	return f()
 }
 
+// FailWrites has every write ask first, with what it is about to write ("put actions <id>"), and fail
+// with the answer: so that tests can fill the disk at any one of them. Nil asks no more.
+func (j *Journal) FailWrites(ask func(what string) error) {
+	if ask == nil {
+		j.ask.Store(nil)
+		return
+	}
+	j.ask.Store(&ask)
+}
+
 // update runs f in one transaction and syncs it.
 func (j *Journal) update(what string, f func(tx *bolt.Tx) error) error {
+	if ask := j.ask.Load(); ask != nil {
+		if err := (*ask)(what); err != nil {
+			return fmt.Errorf("journal: %s: %w", what, err)
+		}
+	}
 	if err := j.guarded(func() error { return j.db.Update(f) }); err != nil {
 		return fmt.Errorf("journal: %s: %w", what, err)
 	}
