@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -127,8 +128,8 @@ func (s *Situation) triedBefore(p Proposal) string {
 			continue
 		}
 		if s.Now.Before(a.RetryAfter) && sameDemand(a.DemandCores, s.DemandCores) {
-			return fmt.Sprintf("%s %s to %s had no effect at %s; not again in the same circumstances until %s",
-				a.Resource, a.Resource.Format(a.From), a.Resource.Format(a.To), clock(a.At), clock(a.RetryAfter))
+			return fmt.Sprintf("%s %s to %s %s at %s; not again in the same circumstances until %s",
+				a.Resource, a.Resource.Format(a.From), a.Resource.Format(a.To), cmp.Or(a.What, "had no effect"), clock(a.At), clock(a.RetryAfter))
 		}
 	}
 	return ""

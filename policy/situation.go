@@ -102,7 +102,8 @@ type OpenAction struct {
 	Deadline time.Time
 }
 
-// An Attempt is a change that had no effect and is not tried again in the same circumstances.
+// An Attempt is a change that had no effect, or was taken back or refused, and is not tried again in the
+// same circumstances.
 type Attempt struct {
 	Resource    Resource  `json:"resource"`
 	Policy      string    `json:"policy"`
@@ -113,4 +114,6 @@ type Attempt struct {
 	At          time.Time `json:"at"`
 	RetryAfter  time.Time `json:"retry_after"`
 	Action      string    `json:"action,omitempty"` // id
+	// What says in words what became of it; "" had no effect.
+	What string `json:"what,omitempty"`
 }
