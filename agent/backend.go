@@ -28,7 +28,7 @@ func (a *Agent) ready() error {
 	return nil
 }
 
-// Plan decides now, without doing anything, what would be done.
+// Plan shows what the last round decided to do, and what holds it.
 func (a *Agent) Plan(ctx context.Context, target string) ([]api.PlanView, error) {
 	return call(ctx, a.inbox, func() ([]api.PlanView, error) {
 		views := []api.PlanView{}

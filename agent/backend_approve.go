@@ -53,7 +53,7 @@ func (a *Agent) Reject(ctx context.Context, id string, r api.ReasonRequest) (api
 // refuse ends a waiting action because a person does not want it, and remembers that.
 func (a *Agent) refuse(t *target, w actuators.Action, outcome actuators.ActionState, r api.ReasonRequest) (api.ActionView, error) {
 	now := time.Now()
-	w.RetryAfter = now.Add(t.cfg.Safety.RetryAfter)
+	w.RetryAfter, w.DemandCores = now.Add(t.cfg.Safety.RetryAfter), nil // whatever the load
 	if err := a.end(t, &w, now, outcome, saidBy(r)); err != nil {
 		return api.ActionView{}, err
 	}

@@ -87,7 +87,11 @@ func (a *Agent) Unfreeze(ctx context.Context, r api.UnfreezeRequest) error {
 			if a.loop.targets[r.Target] == nil {
 				return struct{}{}, a.noTarget(r.Target)
 			}
-			return struct{}{}, api.Conflict("%s of %s is not frozen", resourceName(r.Resource), r.Target)
+			p := api.Conflict("%s of %s is not frozen", resourceName(r.Resource), r.Target)
+			if _, held := a.loop.frozen(r.Target)[r.Resource]; held {
+				p = p.WithRemedy("everything of it is: engramd unfreeze %s", r.Target)
+			}
+			return struct{}{}, p
 		}
 		return struct{}{}, a.unfreeze(r.Target, r.Resource)
 	})

@@ -61,7 +61,7 @@ func BenchmarkTick(b *testing.B) {
 	due := a.loop.cfg.Policies
 	awaitSamples(b, a, due)
 	for b.Loop() {
-		l := a.look(ctx, due)
+		l := lookNow(ctx, a, due)
 		if _, err := call(ctx, a.inbox, func() (struct{}, error) {
 			a.tick(ctx, l)
 			return struct{}{}, nil
@@ -69,6 +69,13 @@ func BenchmarkTick(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// lookNow reads all signals of the policies.
+func lookNow(ctx context.Context, a *Agent, due []config.Policy) look {
+	l := a.look(ctx, time.Now(), field{due: due, targets: due[0].Targets}, make(chan struct{}, lookers))
+	l.cfg = a.loop.cfg
+	return l
 }
 
 // awaitSamples waits until every signal of every target is known.
@@ -79,7 +86,7 @@ func awaitSamples(b *testing.B, a *Agent, due []config.Policy) {
 	defer retry.Stop()
 	for {
 		known := 0
-		for _, signals := range a.look(b.Context(), due).readings {
+		for _, signals := range lookNow(b.Context(), a, due).readings {
 			for _, r := range signals {
 				if r.Known {
 					known++

@@ -46,23 +46,34 @@ func (c *claim) check() error {
 		return nil
 	}
 	if err := c.lock.Check(); err != nil {
-		c.held, c.reason = false, err.Error()
-		return errors.Join(err, c.drop())
+		return errors.Join(err, c.lose(err))
 	}
 	return nil
 }
 
-// record keeps an open action where a successor finds it, and clears it when it is over.
+// record keeps an open action where a successor finds it, and clears it when it is over. Without the
+// lock there is nothing to keep it in, and nothing will be touched that a successor should know of.
 func (c *claim) record(a actuators.Action) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lock == nil {
 		return nil
 	}
+	keep := c.lock.Record
 	if actuators.Final(a.State) && !a.Unfinished {
-		return c.lock.Clear(a.ID)
+		keep = func(a actuators.Action) error { return c.lock.Clear(a.ID) }
 	}
-	return c.lock.Record(a)
+	err := keep(a)
+	if errors.Is(err, hostlock.ErrLost) {
+		return c.lose(err)
+	}
+	return err
+}
+
+// lose notes that the lock is not held any more; c.mu is held.
+func (c *claim) lose(why error) error {
+	c.held, c.reason = false, why.Error()
+	return c.drop()
 }
 
 func (c *claim) drop() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,24 +90,41 @@ func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action,
 			a.log.Error("action left by another agent cannot be compared with the journal", "target", t.cfg.Name, "action", one.ID, "error", err)
 			continue
 		}
-		if actuators.NeedsRecovery(known) {
+		switch {
+		case actuators.NeedsRecovery(known):
+			known.TargetName = t.cfg.Name
+			a.logError("keep the original of a resource", a.keepOriginal(known)) // as far as this agent can know it
 			t.running[known.ID] = known
-			continue
-		}
-		if actuators.Final(known.State) {
+		case actuators.Final(known.State):
 			a.logError("clear the record of an ended action", t.claim.record(known))
 		}
 	}
-	for _, one := range t.running {
-		a.recover(ctx, t, one)
+	a.takeUpLost(ctx, t, a.executor.Active())
+}
+
+// takeUpLost hands the executor what was under way and what it does not have: what an earlier process
+// left, and what it left itself when the target's lock was lost.
+func (a *Agent) takeUpLost(ctx context.Context, t *target, active []actuators.Action) {
+	if reason, _ := t.claim.standby(); reason != "" {
+		return
+	}
+	for _, id := range sortedKeys(t.running) {
+		one := t.running[id]
+		has := slices.ContainsFunc(active, func(o actuators.Action) bool { return o.ID == id })
+		if actuators.NeedsRecovery(one) && !has && !t.stuck[id] {
+			a.recover(ctx, t, one)
+		}
 	}
 }
 
-// recover hands an action that an earlier process left to the executor.
 func (a *Agent) recover(ctx context.Context, t *target, one actuators.Action) {
 	one.Target = a.targetOf(t, one)
 	one.TargetName = t.cfg.Name
-	if err := a.executor.Recover(a.acting(ctx), one); err != nil && !errors.Is(err, actuators.ErrBusy) {
+	err := a.executor.Recover(a.acting(ctx), one)
+	switch {
+	case errors.Is(err, actuators.ErrBusy), errors.Is(err, actuators.ErrClosed): // at its turn
+	case err != nil:
+		t.stuck[one.ID] = true
 		a.log.Error("action cannot be recovered", "target", t.cfg.Name, "action", one.ID, "error", err)
 		a.emit(policy.Event{
 			Type: policy.EventFailure, Severity: policy.Critical, Target: t.cfg.Name, Resource: one.Resource, Action: one.ID,

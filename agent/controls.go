@@ -13,7 +13,7 @@ func (a *Agent) expireControls(now time.Time) {
 	over := func(until time.Time) bool { return !until.IsZero() && !now.Before(until) }
 	for _, f := range slices.Clone(a.loop.freezes) {
 		if over(f.Until) {
-			a.logError("end a freeze", a.unfreeze(f.Target, f.Resource))
+			a.logError("end a freeze", a.endFreeze(f)) // this one: a freeze of everything may end before others
 		}
 	}
 	for _, p := range slices.Clone(a.loop.pauses) {
@@ -23,21 +23,29 @@ func (a *Agent) expireControls(now time.Time) {
 	}
 }
 
+// unfreeze ends the freeze of a resource, or with "" every freeze of the target.
 func (a *Agent) unfreeze(target string, r policy.Resource) error {
 	for _, f := range slices.Clone(a.loop.freezes) {
 		if f.Target != target || (r != "" && f.Resource != r) {
 			continue
 		}
-		if err := a.journal.DropFreeze(f.Target, f.Resource); err != nil {
+		if err := a.endFreeze(f); err != nil {
 			return err
 		}
-		a.loop.freezes = withoutFreeze(a.loop.freezes, f.Target, f.Resource)
-		a.metrics.Frozen(f.Target, f.Resource, false)
-		a.emit(policy.Event{
-			Type: policy.EventFreeze, Severity: policy.Info, Target: f.Target, Resource: f.Resource,
-			Message: resourceName(f.Resource) + " of " + f.Target + " is no longer frozen",
-		})
 	}
+	return nil
+}
+
+func (a *Agent) endFreeze(f journal.Freeze) error {
+	if err := a.journal.DropFreeze(f.Target, f.Resource); err != nil {
+		return err
+	}
+	a.loop.freezes = withoutFreeze(a.loop.freezes, f.Target, f.Resource)
+	a.metrics.Frozen(f.Target, f.Resource, false)
+	a.emit(policy.Event{
+		Type: policy.EventFreeze, Severity: policy.Info, Target: f.Target, Resource: f.Resource,
+		Message: resourceName(f.Resource) + " of " + f.Target + " is no longer frozen",
+	})
 	return nil
 }
 

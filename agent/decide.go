@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,7 +17,10 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 		return
 	}
 	state, err := a.seen(t, now)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStale):
+		return
+	case err != nil:
 		a.unseen(t, err)
 		return
 	}
@@ -27,6 +31,7 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 	// What these find out binds the decisions below.
 	t.ledger, t.shadow, t.tried = t.ledger.Trim(now), t.shadow.Trim(now), unexpired(t.tried, now)
 	a.watchOthers(t, now)
+	a.diagnoseOnAlerts(t, now)
 	a.sweepWaiting(t, now)
 	if a.rollBackOnAlerts(ctx, t, now) {
 		return // first see what comes of it
@@ -99,6 +104,9 @@ func (a *Agent) plan(t *target, s policy.Situation, d policy.Decision) view {
 
 // record keeps a decision; identical ones become one with a count.
 func (a *Agent) record(t *target, v *view) {
+	if p := t.policies[v.decision.Policy]; p != nil {
+		v.decision.Diagnosis = cmp.Or(v.decision.Diagnosis, p.diagnosis)
+	}
 	kept, err := a.journal.PutDecisions(v.decision)
 	if err != nil {
 		a.logError("keep a decision", err)

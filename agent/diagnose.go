@@ -3,10 +3,12 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/policy"
 )
 
 // diagnose says in a few words what a target was short of since its change, from what the collectors
@@ -16,6 +18,40 @@ func (a *Agent) diagnose(ctx context.Context, one actuators.Action) string {
 		return a.opts.Diagnose(ctx, one)
 	}
 	return bottleneck(a.senses.Used(one.TargetName, settledAt(one), time.Now()))
+}
+
+// diagnoseOver is how far back a diagnosis looks that a row or an alert asks for.
+const diagnoseOver = 5 * time.Minute
+
+// diagnosePolicy looks for the bottleneck once a row begins to ask for it.
+func (a *Agent) diagnosePolicy(t *target, name string, was policy.Evaluation, s *policyState) {
+	switch {
+	case !s.last.Diagnose:
+		s.diagnosis = ""
+	case s.diagnosis == "" || was.Row != s.last.Row:
+		s.diagnosis = a.tellDiagnosis(t, fmt.Sprintf("policy %s, %s", name, s.last.Condition), s.last.At)
+	}
+}
+
+// diagnoseOnAlerts does the same for alerts, once a firing episode.
+func (a *Agent) diagnoseOnAlerts(t *target, now time.Time) {
+	for _, b := range a.loop.cfg.Rules.OnAlert {
+		alert, ok := a.firing(b, t.cfg.Name)
+		what := episodeOf(b.Alert, policy.Resource(policy.Diagnose))
+		if ok && slices.Contains(b.Do, policy.Diagnose) && t.episodes[what] != alert.Episode {
+			a.noteActed(t, what, alert)
+			a.tellDiagnosis(t, "alert "+b.Alert, now)
+		}
+	}
+}
+
+func (a *Agent) tellDiagnosis(t *target, asked string, now time.Time) string {
+	found := bottleneck(a.senses.Used(t.cfg.Name, now.Add(-diagnoseOver), now))
+	a.emit(policy.Event{
+		Type: policy.EventDiagnose, Severity: policy.Info, Target: t.cfg.Name, Message: found,
+		Details: map[string]string{"asked": asked},
+	})
+	return found
 }
 
 // settledAt is since when the target has had its new size and has come to rest at it.

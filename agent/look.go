@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,43 +11,101 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-// lookers bounds the queries in flight: one core's worth for the embedded store, and a few waits at
-// once for a server.
-const lookers = 4
+const (
+	// lookers bounds the queries in flight: one core's worth for the embedded store, and a few waits at
+	// once for a server.
+	lookers = 4
+	// lingering is how long a query keeps its place. After that it waits for a server, which costs
+	// nothing, and must not keep others from theirs.
+	lingering = 250 * time.Millisecond
+	// together is how long a round waits for all of its targets. Who is later is decided upon later.
+	together = time.Second
+)
 
-// A look is every signal that was due, read at one instant.
+// A look is every signal that was due of some targets, read at one instant.
 type look struct {
+	cfg      *config.Config // that asked for it
 	at       time.Time
 	took     time.Duration
+	targets  []string
 	readings map[subject]map[string]policy.Reading // by signal
 }
 
 // A subject is one policy on one target.
 type subject struct{ policy, target string }
 
-// due lists the policies whose turn it is. A quarter of an interval early counts, or a ticker that
-// drifts would skip every other turn.
-func (a *Agent) due(now time.Time) []config.Policy {
-	var due []config.Policy
-	for _, p := range a.loop.cfg.Policies {
-		for _, name := range p.Targets {
-			t, ok := a.loop.targets[name]
-			if ok && now.Sub(t.policy(p.Name).at) >= p.Every-p.Every/4 {
-				due = append(due, p)
-				break
-			}
+// beginLook reads the signals of what is due beside the loop. Targets that are still being looked at
+// are not looked at twice: what comes of it will be as good.
+func (a *Agent) beginLook(ctx context.Context, out chan<- look) {
+	now := time.Now().Round(0) // by the wall: a machine that was suspended, or set right, must notice
+	fields := a.fields(now)
+	if len(fields) == 0 {
+		a.log.Debug("signals are still being read; this turn is skipped")
+		return
+	}
+	for _, f := range fields {
+		for _, name := range f.targets {
+			a.loop.looking[name] = true
 		}
 	}
-	return due
+	cfg := a.loop.cfg
+	a.loop.beside.Go(func() { a.lookAt(ctx, cfg, now, fields, out) })
 }
 
-// look reads the signals of the policies. It runs beside the loop and touches none of its state.
-func (a *Agent) look(ctx context.Context, due []config.Policy) look {
-	l := look{at: time.Now(), readings: map[subject]map[string]policy.Reading{}}
+// lookAt looks at several fields and tells of them in one look, but for those that take too long, of
+// which it tells one by one.
+func (a *Agent) lookAt(ctx context.Context, cfg *config.Config, at time.Time, fields []field, out chan<- look) {
+	done := make(chan look, len(fields))
+	free := make(chan struct{}, lookers)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, f := range fields {
+		wg.Go(func() { done <- a.look(ctx, at, f, free) })
+	}
+	tell := func(l look) {
+		l.cfg, l.took = cfg, time.Since(at)
+		slices.Sort(l.targets)
+		select {
+		case out <- l:
+		case <-ctx.Done():
+		}
+	}
+	most := look{at: at, readings: map[subject]map[string]policy.Reading{}}
+	patience := time.NewTimer(together)
+	defer patience.Stop()
+	left := len(fields)
+	for waiting := true; waiting && left > 0; {
+		select {
+		case l := <-done:
+			most.add(l)
+			left--
+		case <-patience.C:
+			waiting = false
+		}
+	}
+	if len(most.targets) > 0 {
+		tell(most)
+	}
+	for ; left > 0; left-- {
+		tell(<-done)
+	}
+}
+
+// add joins another look of the same instant.
+func (l *look) add(other look) {
+	l.targets = append(l.targets, other.targets...)
+	for s, signals := range other.readings {
+		l.readings[s] = signals
+	}
+}
+
+// look reads the signals of the policies of a field. It runs beside the loop and touches none of its
+// state.
+func (a *Agent) look(ctx context.Context, at time.Time, f field, free chan struct{}) look {
+	l := look{at: at, targets: f.targets, readings: map[subject]map[string]policy.Reading{}}
 	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		free = make(chan struct{}, lookers)
+		mu sync.Mutex
+		wg sync.WaitGroup
 	)
 	note := func(s subject, signal string, r policy.Reading) {
 		r.Signal = signal
@@ -57,22 +116,24 @@ func (a *Agent) look(ctx context.Context, due []config.Policy) look {
 		}
 		l.readings[s][signal] = r
 	}
-	for _, p := range due {
+	for _, p := range f.due {
 		if p.Matrix == nil {
 			continue
 		}
 		for signal, expr := range p.Matrix.Signals {
 			free <- struct{}{}
 			wg.Go(func() {
-				defer func() { <-free }()
+				leave := sync.OnceFunc(func() { <-free })
+				defer leave()
+				defer time.AfterFunc(lingering, leave).Stop()
 				if !p.ByTarget {
-					r := a.senses.Read(ctx, expr, l.at)
+					r := a.senses.Read(ctx, expr, at)
 					for _, target := range p.Targets {
 						note(subject{p.Name, target}, signal, r)
 					}
 					return
 				}
-				by := a.senses.ReadBy(ctx, expr, "target", l.at)
+				by := a.senses.ReadBy(ctx, expr, "target", at)
 				for _, target := range p.Targets {
 					note(subject{p.Name, target}, signal, telemetry.Pick(by, target))
 				}
@@ -80,7 +141,6 @@ func (a *Agent) look(ctx context.Context, due []config.Policy) look {
 		}
 	}
 	wg.Wait()
-	l.took = time.Since(l.at)
 	return l
 }
 
@@ -98,5 +158,6 @@ func (a *Agent) evaluate(t *target, l look) {
 		})
 		s.at = l.at
 		a.tellBlind(t, p.Name, was, s.last)
+		a.diagnosePolicy(t, p.Name, was, s)
 	}
 }

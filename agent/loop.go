@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/agent/journal"
 	"github.com/engramd/engramd/policy"
@@ -20,12 +21,14 @@ type loop struct {
 	targets map[string]*target
 	freezes []journal.Freeze
 	pauses  []journal.Pause
-	looking bool           // a look is under way
-	beside  sync.WaitGroup // what was started beside the loop
-	last    time.Time      // of the last tick
-	took    time.Duration  // the last tick
-	pruned  time.Time      // when the journal's history was pruned last
+	looking map[string]bool // the targets that are being looked at
+	beside  sync.WaitGroup  // what was started beside the loop
+	last    time.Time       // of the last tick
+	took    time.Duration   // the last tick
+	pruned  time.Time       // when the journal's history was pruned last
 	windows map[string]*policy.MaintenanceWindow
+	// unclosed are the actions whose outcome could not be written on their decision, by id.
+	unclosed map[string]actuators.Action
 	// loaded is when the configuration came into force, refused why the last reload did not.
 	loaded  time.Time
 	refused string
@@ -33,7 +36,10 @@ type loop struct {
 
 func newLoop(cfg *config.Config) (*loop, error) {
 	windows, err := parseWindows(cfg)
-	return &loop{cfg: cfg, targets: map[string]*target{}, windows: windows, loaded: time.Now()}, err
+	return &loop{
+		cfg: cfg, targets: map[string]*target{}, looking: map[string]bool{}, unclosed: map[string]actuators.Action{},
+		windows: windows, loaded: time.Now(),
+	}, err
 }
 
 func parseWindows(cfg *config.Config) (map[string]*policy.MaintenanceWindow, error) {
@@ -74,7 +80,6 @@ func (a *Agent) runLoop(ctx context.Context) error {
 			a.claimAll(ctx)
 			a.beginLook(ctx, looks)
 		case l := <-looks:
-			a.loop.looking = false
 			a.tick(ctx, l)
 		case <-a.inbox.wake:
 			a.takeUpdates()
@@ -93,33 +98,27 @@ func (a *Agent) period() time.Duration {
 	return max(p, 100*time.Millisecond)
 }
 
-// beginLook reads the signals of what is due beside the loop. A look that is still under way is not
-// joined by another: its readings will be as good.
-func (a *Agent) beginLook(ctx context.Context, out chan<- look) {
-	if a.loop.looking {
-		a.log.Debug("signals are still being read; this turn is skipped")
-		return
-	}
-	a.loop.looking = true
-	due := a.due(time.Now())
-	a.loop.beside.Go(func() {
-		l := a.look(ctx, due)
-		select {
-		case out <- l:
-		case <-ctx.Done():
-		}
-	})
-}
-
-// tick decides for every target with what a look saw.
+// tick decides for the targets of a look with what it saw.
 func (a *Agent) tick(ctx context.Context, l look) {
+	for _, name := range l.targets {
+		delete(a.loop.looking, name)
+	}
+	if l.cfg != a.loop.cfg {
+		return // it looked at what another configuration asked for
+	}
 	began := time.Now()
-	a.takeUpdates()
+	active := a.executor.Active()
+	a.takeUpdates() // after that: what has ended meanwhile is not taken for lost
 	a.expireControls(l.at)
 	a.prune(l.at)
-	for _, name := range a.loop.names() {
+	a.closeLate()
+	for _, name := range l.targets {
 		t := a.loop.targets[name]
+		if t == nil {
+			continue
+		}
 		a.evaluate(t, l)
+		a.takeUpLost(ctx, t, active)
 		a.releaseOnTurn(ctx, t)
 		a.decide(ctx, t, l.at)
 	}

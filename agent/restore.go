@@ -108,6 +108,9 @@ func (a *Agent) restoreActions() error {
 	now := time.Now()
 	for _, one := range slices.Backward(all) { // oldest first
 		a.metrics.Restored(one)
+		if now.Sub(one.Since()) < recent {
+			a.closeDecision(one)
+		}
 		t, err := a.placeOf(one)
 		switch {
 		case err != nil:

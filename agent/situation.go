@@ -52,6 +52,9 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 	return s
 }
 
+// errStale says that a target has not been observed since it was changed. It will be soon.
+var errStale = errors.New("not observed since its last change")
+
 // seen returns what the target had at the last collection, and notes its sizes; or it says why nothing
 // can be decided.
 func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
@@ -64,6 +67,9 @@ func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 		s := t.observer.last(name)
 		if s.err != nil {
 			return state, fmt.Errorf("%s cannot be observed: %w", t.cfg.Name, s.err)
+		}
+		if s.at.Before(t.changedAt) {
+			return state, errStale
 		}
 		if age := now.Sub(s.at); age > 3*a.loop.cfg.Metrics.Interval+a.loop.cfg.Metrics.Timeout {
 			return state, fmt.Errorf("%s was observed last %s ago", t.cfg.Name, age.Round(time.Second))

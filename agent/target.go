@@ -23,12 +23,15 @@ type target struct {
 	policies map[string]*policyState // by policy name
 	// freshAt is the end of each resource's last change + settle.
 	freshAt map[policy.Resource]time.Time
-	ledger  policy.Ledger
-	shadow  policy.Ledger // what dry runs would have spent
+	// changedAt is when our last change of any of them ended: what was observed before is not so any more.
+	changedAt time.Time
+	ledger    policy.Ledger
+	shadow    policy.Ledger // what dry runs would have spent
 	// waiting holds the action that each resource waits with, running those that the executor has or
 	// is about to get, by id.
 	waiting map[policy.Resource]*actuators.Action
 	running map[string]actuators.Action
+	stuck   map[string]bool // those of them that the executor cannot take up
 	// superseded is what ended for a further growth of each resource that has not begun yet.
 	superseded map[policy.Resource]actuators.Action
 	tried      []policy.Attempt
@@ -52,6 +55,8 @@ type policyState struct {
 	clocks policy.Clocks
 	last   policy.Evaluation
 	at     time.Time // of the last evaluation
+	// diagnosis is what was found when the row that speaks asked for one, "" if it does not.
+	diagnosis string
 }
 
 // A view is one decision as it stands, with how it would be carried out.
@@ -69,6 +74,7 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 		freshAt:    map[policy.Resource]time.Time{},
 		waiting:    map[policy.Resource]*actuators.Action{},
 		running:    map[string]actuators.Action{},
+		stuck:      map[string]bool{},
 		superseded: map[policy.Resource]actuators.Action{},
 		committed:  map[policy.Resource]actuators.Action{},
 		episodes:   map[string]string{},

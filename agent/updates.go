@@ -40,6 +40,9 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 	case changed(one.State):
 		a.noteChange(t, one, now)
 	case actuators.Final(one.State) && !touched(one):
+		if !handled(one) {
+			t.ledger = t.ledger.Refund(one.ID)
+		}
 		a.coolDown(t, one, now) // or it would be tried again at every tick
 	}
 	a.closeDecision(one)
@@ -81,6 +84,11 @@ func changed(s actuators.ActionState) bool {
 	return s == actuators.Validating || s == actuators.RolledBack || s == actuators.Failed
 }
 
+// handled reports whether an action got so far as to drain or change anything.
+func handled(one actuators.Action) bool {
+	return slices.ContainsFunc(one.Times, func(x actuators.Transition) bool { return actuators.Exclusive(x.State) })
+}
+
 // touched reports whether an action got so far as to change the target.
 func touched(one actuators.Action) bool {
 	return slices.ContainsFunc(one.Times, func(x actuators.Transition) bool { return changed(x.State) })
@@ -88,6 +96,7 @@ func touched(one actuators.Action) bool {
 
 // noteChange begins the cooldowns, and the time before which samples are no evidence.
 func (a *Agent) noteChange(t *target, one actuators.Action, now time.Time) {
+	t.changedAt = now
 	t.freshAt[one.Resource] = now.Add(one.Procedure.Validation.Settle)
 	delete(t.superseded, one.Resource)
 	a.coolDown(t, one, now)
@@ -119,8 +128,19 @@ func (a *Agent) freeze(f journal.Freeze, severity policy.Severity) {
 func attemptOf(one actuators.Action) policy.Attempt {
 	return policy.Attempt{
 		Resource: one.Resource, Policy: one.Decision.Policy, Row: one.Decision.Row, From: one.From, To: one.To,
-		DemandCores: one.DemandCores, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID,
+		DemandCores: one.DemandCores, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID, What: whatBecame(one),
 	}
+}
+
+// whatBecame says why a change is not tried again, "" where it had no effect: only then it was diagnosed.
+func whatBecame(one actuators.Action) string {
+	switch {
+	case one.State == actuators.Rejected || one.State == actuators.Cancelled:
+		return "was " + string(one.State)
+	case one.State == actuators.RolledBack && one.Diagnosis == "":
+		return "was taken back"
+	}
+	return ""
 }
 
 func (a *Agent) putLedger(name string, l policy.Ledger) error {

@@ -204,18 +204,6 @@ func (a *Agent) end(t *target, w *actuators.Action, now time.Time, outcome actua
 	return nil
 }
 
-// closeDecision writes the outcome of an action on the decision that it came from.
-func (a *Agent) closeDecision(one actuators.Action) {
-	d, err := a.journal.Decision(one.Decision.ID)
-	if err != nil {
-		return // an action adopted from another agent has its decision there
-	}
-	d.ActionID, d.Outcome = one.ID, one.State
-	d.Diagnosis = cmp.Or(one.Diagnosis, d.Diagnosis)
-	_, err = a.journal.PutDecisions(d)
-	a.logError("keep a decision's outcome", err)
-}
-
 func sizes(d policy.Decision) string {
 	r := d.Change.Resource
 	return r.Format(d.From) + " -> " + r.Format(d.To)

@@ -22,13 +22,7 @@ func (a *Agent) watchOthers(t *target, now time.Time) {
 	for r, one := range t.committed {
 		a.watchReversal(t, r, one, now)
 	}
-	for _, name := range t.cfg.Drivers {
-		for _, p := range t.observer.last(name).state.Parts {
-			for r, want := range p.Configured {
-				a.watchDrift(t, r, want, p.Effective[r])
-			}
-		}
-	}
+	a.watchDrift(t)
 }
 
 // watchReversal freezes a resource whose changes were taken back twice.
@@ -56,22 +50,45 @@ func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action
 	}
 }
 
-// watchDrift says, once, when what holds is not what was configured.
-func (a *Agent) watchDrift(t *target, r policy.Resource, want, has policy.Quantity) {
-	w, limited := want.Amount()
-	h, known := has.Amount()
-	if !limited || !known || near(w, h) {
-		t.drift[r] = 0
-		return
+// A drift is what a part has of a resource, although it was configured with something else.
+type drift struct{ want, has policy.Quantity }
+
+// watchDrift says, once, when what holds in any part is not what was configured.
+func (a *Agent) watchDrift(t *target) {
+	now := t.drifts()
+	for r := range t.drift {
+		if _, still := now[r]; !still {
+			delete(t.drift, r)
+		}
 	}
-	t.drift[r]++
-	if t.drift[r] != driftTicks {
-		return
+	for _, r := range sortedKeys(now) {
+		t.drift[r]++
+		if t.drift[r] != driftTicks {
+			continue
+		}
+		d := now[r]
+		a.emit(policy.Event{
+			Type: policy.EventDrift, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, From: d.want, To: d.has,
+			Message: fmt.Sprintf("%s of %s is configured as %s, but %s holds: a parent's limit, or something else wrote it", r, t.cfg.Name, r.Format(d.want), r.Format(d.has)),
+		})
 	}
-	a.emit(policy.Event{
-		Type: policy.EventDrift, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, From: want, To: has,
-		Message: fmt.Sprintf("%s of %s is configured as %s, but %s holds: a parent's limit, or something else wrote it", r, t.cfg.Name, r.Format(want), r.Format(has)),
-	})
+}
+
+// drifts finds the resources of which some part has something else than it was configured with.
+func (t *target) drifts() map[policy.Resource]drift {
+	found := map[policy.Resource]drift{}
+	for _, name := range t.cfg.Drivers {
+		for _, p := range t.observer.last(name).state.Parts {
+			for r, want := range p.Configured {
+				w, limited := want.Amount()
+				h, known := p.Effective[r].Amount()
+				if limited && known && !near(w, h) {
+					found[r] = drift{want, p.Effective[r]}
+				}
+			}
+		}
+	}
+	return found
 }
 
 // near allows for the rounding of platforms: 1%.
