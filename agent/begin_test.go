@@ -11,7 +11,9 @@ import (
 )
 
 // spent counts what the budgets of app have paid.
-func (w *world) spent() int { return len(w.agent.loop.targets["app"].ledger.Spent) }
+func (w *world) spent() int {
+	return ask(w, func(l *loop) int { return len(l.targets["app"].ledger.Spent) })
+}
 
 // While the executor looks at the target once more nothing else begins, and nothing is paid for.
 func TestAHandedOverActionHasTheTargetForItself(t *testing.T) {

@@ -64,16 +64,13 @@ func TestTheDiskFillsUnderWay(t *testing.T) {
 				w.seesCPU()
 				w.start("agent.yaml")
 				room := func() {}
-				w.life.until = func(e policy.Event) bool {
+				w.life.watch(func(e policy.Event) {
 					if e.Outcome == state {
 						room = w.full("put")
 					}
-					return false
-				}
+				})
 				w.pass(10 * time.Minute)
-				w.life.mu.Lock()
-				w.life.until = nil
-				w.life.mu.Unlock()
+				w.life.watch(nil)
 				room()
 				w.pass(20 * time.Minute)
 				w.ended()

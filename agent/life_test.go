@@ -23,11 +23,13 @@ type life struct {
 	world *world
 	agent *Agent
 	dead  atomic.Bool
+	stop  func()
 
-	mu    sync.Mutex
-	until func(policy.Event) bool // the event at which this life stands still, to be killed
-	still chan struct{}           // closed when it does
-	end   chan struct{}           // closed to let it go on, dead
+	mu      sync.Mutex
+	watcher func(policy.Event)      // hears of every event
+	until   func(policy.Event) bool // the event at which this life stands still, to be killed
+	still   chan struct{}           // closed when it does
+	end     chan struct{}           // closed to let it go on, dead
 }
 
 var errDead = errors.New("this process was killed")
@@ -81,12 +83,25 @@ func (w *world) kill(end chan struct{}) {
 	w.dir = next
 }
 
+// watch has f hear of every event, in the middle of it; nil ends that.
+func (l *life) watch(f func(policy.Event)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watcher = f
+}
+
 // Emit implements [actuators.EventSink]. The dead tell nothing.
 func (l *life) Emit(e policy.Event) {
 	if l.dead.Load() {
 		return
 	}
 	l.world.trace.Emit(e)
+	l.mu.Lock()
+	watcher := l.watcher
+	l.mu.Unlock()
+	if watcher != nil {
+		watcher(e)
+	}
 	l.mu.Lock()
 	hit := l.until != nil && l.until(e)
 	still, end := l.still, l.end
@@ -131,11 +146,12 @@ func (l *life) collect(ctx context.Context) error {
 			if busy[t] == nil {
 				busy[t] = &atomic.Bool{}
 			}
-			if !busy[t].CompareAndSwap(false, true) {
+			at := busy[t]
+			if !at.CompareAndSwap(false, true) {
 				continue
 			}
 			looks.Go(func() {
-				defer busy[t].Store(false)
+				defer at.Store(false)
 				limited, cancel := context.WithTimeout(ctx, 5*time.Second)
 				defer cancel()
 				_, _ = t.observer.observe(limited)

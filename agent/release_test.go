@@ -103,7 +103,7 @@ func TestReleaseOfWhatIsNotConfigured(t *testing.T) {
 		w.pass(40 * time.Minute) // it is watched for as long as nobody configured otherwise
 		w.sized(1000, 1<<30)
 		w.isFree("app")
-		if n := len(w.agent.loop.targets); n != 1 {
+		if n := w.targets(); n != 1 {
 			t.Errorf("%d targets are left", n)
 		}
 	})
@@ -127,16 +127,14 @@ func TestReleaseWhileAnActionIsOpen(t *testing.T) {
 	})
 	t.Run("waiting", func(t *testing.T) {
 		inEmptyWorld(t, "", func(w *world) {
-			cores := 1.6
-			s := busy(1000, 0)
-			s.Load = func(time.Time) fake.Load { return fake.Load{Cores: cores, Memory: 1 << 20} }
+			s, cores := wanting(1000, 1.6)
 			w.driver.Add("app", s)
 			w.seesCPU()
 			w.start("agent.yaml")
 			w.pass(20 * time.Minute)
 			w.edit("mode: auto", "mode: approve")
 			w.reload()
-			cores = 16
+			cores.turn(16)
 			w.pass(5 * time.Minute)
 			w.onlyWaiting()
 			w.release()
@@ -150,9 +148,10 @@ func TestReleaseWhileAnActionIsOpen(t *testing.T) {
 // What could not be given back, because it is in use, can be given back later.
 func TestWhatIsNotGivenBackIsNotForgotten(t *testing.T) {
 	inEmptyWorld(t, "", func(w *world) {
-		used := int64(256 << 20)
+		var used dial
+		used.turn(256 << 20)
 		s := busy(1000, 1.6)
-		s.Load = func(time.Time) fake.Load { return fake.Load{Cores: 1.6, Memory: used} }
+		s.Load = func(time.Time) fake.Load { return fake.Load{Cores: 1.6, Memory: int64(used.read())} }
 		w.driver.Add("app", s)
 		w.seesCPU()
 		w.edit("cpu: {by: x2}", "memory: {by: x2}")
@@ -160,7 +159,7 @@ func TestWhatIsNotGivenBackIsNotForgotten(t *testing.T) {
 		w.start("agent.yaml")
 		w.pass(10 * time.Minute)
 		w.sized(1000, 2<<30)
-		used = 1 << 30
+		used.turn(1 << 30)
 		w.pass(time.Minute)
 		w.release()
 		w.pass(10 * time.Minute)
@@ -168,7 +167,7 @@ func TestWhatIsNotGivenBackIsNotForgotten(t *testing.T) {
 		if left := w.originals(); len(left) != 1 {
 			t.Fatalf("originals left: %v, want memory", left)
 		}
-		used = 100 << 20
+		used.turn(100 << 20)
 		w.pass(time.Minute)
 		w.release()
 		w.pass(10 * time.Minute)

@@ -14,12 +14,17 @@ import (
 // isHeld fails unless this agent holds the service against others.
 func (w *world) isHeld(service string) {
 	w.t.Helper()
-	for _, t := range w.agent.loop.targets {
-		if reason, _ := t.claim.standby(); reason == "" && t.claim.key == "fake/"+service && t.claim.check() == nil {
-			return
+	held := ask(w, func(l *loop) bool {
+		for _, t := range l.targets {
+			if t.claim.key == "fake/"+service && t.claim.check() == nil {
+				return true
+			}
 		}
+		return false
+	})
+	if !held {
+		w.t.Errorf("%s is not held", service)
 	}
-	w.t.Errorf("%s is not held", service)
 }
 
 // What the configuration means by a name can become something else, or nothing, while an action of the
@@ -81,7 +86,7 @@ func TestANameMeansTheSameAgain(t *testing.T) {
 		w.pass(10 * time.Minute)
 		w.expect(actuators.Committed)
 		w.isHeld("app")
-		if n := len(w.agent.loop.targets); n != 1 {
+		if n := w.targets(); n != 1 {
 			t.Errorf("%d targets", n)
 		}
 	})

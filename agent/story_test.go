@@ -60,9 +60,7 @@ func TestDryRunTellsAndTouchesNothing(t *testing.T) {
 }
 
 func TestApproveBindsToThePlan(t *testing.T) {
-	cores := 1.6
-	s := busy(1000, 0)
-	s.Load = func(time.Time) fake.Load { return fake.Load{Cores: cores, Memory: 1 << 20} }
+	s, _ := wanting(1000, 1.6)
 	inWorld(t, "approve", s, func(w *world) {
 		w.seesCPU()
 		w.pass(2 * time.Minute)

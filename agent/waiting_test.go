@@ -191,15 +191,13 @@ func TestANoIsRemembered(t *testing.T) {
 	} {
 		t.Run(string(outcome), func(t *testing.T) {
 			inEmptyWorld(t, "", func(w *world) {
-				cores := 1.6
-				s := busy(1000, 0)
-				s.Load = func(time.Time) fake.Load { return fake.Load{Cores: cores, Memory: 1 << 20} }
+				s, cores := wanting(1000, 1.6)
 				one := w.waits(s, "mode: auto", "mode: approve")
 				if err := say(w, one.ID); err != nil {
 					t.Fatal(err)
 				}
 				w.pass(time.Hour)
-				cores = 3
+				cores.turn(3)
 				w.pass(time.Hour)
 				w.killNow()
 				w.start("agent.yaml")

@@ -3,12 +3,15 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +44,7 @@ type world struct {
 	agent   *Agent
 	life    *life
 	stop    func()
-	ids     map[string]bool
+	masks   map[string]string // what is another in each run, and how a golden trace shows it
 }
 
 // inWorld runs a story of the service "app" and an agent that is running already.
@@ -74,7 +77,7 @@ func inEmptyWorld(t *testing.T, name string, story func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
 			t: t, files: map[string]string{"agent.yaml": string(standard)}, dir: t.TempDir(), locks: t.TempDir(),
-			driver: fake.New(), trace: &fake.Trace{}, alerts: &alarms{}, ids: map[string]bool{},
+			driver: fake.New(), trace: &fake.Trace{}, alerts: &alarms{}, masks: map[string]string{},
 		}
 		for _, f := range archive.Files {
 			w.files[f.Name] = string(f.Data)
@@ -144,10 +147,10 @@ func (w *world) start(file string) {
 			w.t.Error(err)
 		}
 	})
-	w.stop = sync.OnceFunc(func() {
+	l.stop = sync.OnceFunc(func() {
 		cancel(errors.New("the story is over"))
 		running.Wait()
-		w.noteIDs()
+		w.noteIDs(a)
 		if err := a.Close(); err != nil {
 			w.t.Error(err)
 		}
@@ -155,6 +158,7 @@ func (w *world) start(file string) {
 			w.t.Log(logged.String())
 		}
 	})
+	w.stop = l.stop
 }
 
 // pass lets time go by.
@@ -169,8 +173,8 @@ func (w *world) note(text string) { w.trace.Note(time.Now().UTC().Format("15:04:
 func (w *world) compare(path, want string, archive *txtar.Archive) {
 	w.t.Helper()
 	got := w.trace.String()
-	for id := range w.ids {
-		got = strings.ReplaceAll(got, id, "ID")
+	for random, shown := range w.masks {
+		got = strings.ReplaceAll(got, random, shown)
 	}
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == want })
@@ -189,19 +193,34 @@ func (w *world) compare(path, want string, archive *txtar.Archive) {
 	}
 }
 
-// noteIDs notes the ids of a life that ends: they are random, and a golden trace shows them as ID.
-func (w *world) noteIDs() {
-	ds, err := w.agent.journal.Decisions(journal.DecisionFilter{})
-	if err != nil {
+// noteIDs notes what is random in a life that ends.
+func (w *world) noteIDs(of *Agent) {
+	ds, err := of.journal.Decisions(journal.DecisionFilter{})
+	as, otherErr := of.journal.Actions(journal.ActionFilter{})
+	if err := errors.Join(err, otherErr); err != nil {
 		w.t.Error(err)
 	}
+	w.masks[of.opts.Config.DataDir], w.masks[w.locks], w.masks[fmt.Sprintf("process %d", os.Getpid())] = "DATA", "LOCKS", "process PID"
 	for _, d := range ds {
-		w.ids[d.ID] = true
+		w.masks[d.ID] = "ID"
 	}
-	for _, a := range w.actions() {
-		w.ids[a.ID] = true
+	for _, a := range as {
+		w.masks[a.ID] = "ID"
 	}
 }
+
+// ask asks the loop for something of its own.
+func ask[T any](w *world, f func(l *loop) T) T {
+	w.t.Helper()
+	v, err := call(w.t.Context(), w.agent.inbox, func() (T, error) { return f(w.agent.loop), nil })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+// targets counts the targets of the loop.
+func (w *world) targets() int { return ask(w, func(l *loop) int { return len(l.targets) }) }
 
 // actions lists what the journal knows, oldest first.
 func (w *world) actions() []actuators.Action {
@@ -221,6 +240,22 @@ func fakeRegistry(d actuators.Driver) actuators.Registry {
 		Check:   func(any) error { return nil },
 		Open:    func(*slog.Logger) (actuators.Driver, error) { return d, nil },
 	}}
+}
+
+// A dial is a number that a story turns while the world reads it.
+type dial struct{ bits atomic.Uint64 }
+
+func (d *dial) turn(to float64) { d.bits.Store(math.Float64bits(to)) }
+
+func (d *dial) read() float64 { return math.Float64frombits(d.bits.Load()) }
+
+// wanting is busy with a dial for the cores that it wants.
+func wanting(limit int64, cores float64) (fake.Service, *dial) {
+	d := &dial{}
+	d.turn(cores)
+	s := busy(limit, 0)
+	s.Load = func(time.Time) fake.Load { return fake.Load{Cores: d.read(), Memory: 1 << 20} }
+	return s, d
 }
 
 // senseAll sees through the model.
