@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -94,9 +95,7 @@ func (a *Agent) lookAt(ctx context.Context, cfg *config.Config, at time.Time, fi
 // add joins another look of the same instant.
 func (l *look) add(other look) {
 	l.targets = append(l.targets, other.targets...)
-	for s, signals := range other.readings {
-		l.readings[s] = signals
-	}
+	maps.Copy(l.readings, other.readings)
 }
 
 // look reads the signals of the policies of a field. It runs beside the loop and touches none of its
