@@ -79,7 +79,14 @@ func TestE2EKilledAround(t *testing.T) {
 	}
 	k := prepareKills(t, "restart", []kill{
 		{name: "waiting", mode: "approve", state: "waiting"},
-		{name: "draining", state: "draining", busy: true, ends: "cancelled", size: small, same: true},
+		{
+			name: "draining", state: "draining", busy: true, ends: "cancelled", size: small, same: true,
+			killed: func(t *testing.T, c *docker.Container) {
+				if m := c.Maintenance(t); !m.Enabled || m.ExpiresAt.IsZero() {
+					t.Errorf("with engramd dead, maintenance is on: %v, and ends by itself at %s", m.Enabled, m.ExpiresAt)
+				}
+			},
+		},
 		{
 			name: "draining-a-person", state: "draining", ends: "cancelled", size: small, same: true,
 			before: switchOn(""), after: stillOn(""),
@@ -117,6 +124,27 @@ func TestE2EKilledAround(t *testing.T) {
 			t.Errorf("%s was killed before anything was stopped, and started %d times", v.name, len(starts))
 		}
 	}
+}
+
+// TestE2EStopped ends engramd in an orderly way in the middle of things: that takes nothing back, but lets work in again.
+func TestE2EStopped(t *testing.T) {
+	k := prepareKills(t, "restart", []kill{
+		{name: "draining", state: "draining", busy: true, ends: "cancelled", size: small, same: true},
+		{name: "validating", state: "validating", ends: stays, size: big},
+	})
+	testenv.Eventually(t, soon, "it is drained", func() bool { return k.victims[0].c.Maintenance(t).Enabled })
+	k.gather(t)
+	k.a.Stop(t)
+	for _, v := range k.victims {
+		if m := v.c.Maintenance(t); m.Enabled {
+			t.Errorf("%s: engramd has ended and left maintenance on (%s)", v.name, m.Owner)
+		}
+		if got := k.d.Inspect(t, v.name).HostConfig.NanoCPUs; got != int64(v.size*1e9) {
+			t.Errorf("%s: it has %d nano CPUs", v.name, got)
+		}
+	}
+	k.restart(t)
+	k.expect(t)
 }
 
 // TestE2EKilledWhileTheEngineHangs kills engramd while the engine hangs with its calls on it, which the engine gets round to
