@@ -41,7 +41,7 @@ func TestE2ELoadIsThrottled(t *testing.T) {
 
 	l := testenv.StartLoad(t, load.Config{URL: c.URL + "/work?cpu=10ms", Rate: 80, Timeout: 2 * time.Second})
 	before := testenv.CPUStat(t, c.ID)
-	testenv.Eventually(t, 20*time.Second, "the workload sees itself at its limit", func() bool {
+	testenv.Eventually(t, time.Minute, "the workload sees itself at its limit", func() bool {
 		percent, ok := c.Metric(t, "engram_cpu_utilization_percent")
 		depth, _ := c.Metric(t, "engram_spreading_queue_depth")
 		return ok && percent > 85 && depth > 0
@@ -61,7 +61,7 @@ func TestE2ELoadIsThrottled(t *testing.T) {
 	if err := l.SetRate(20); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 30*time.Second, "the queue is empty", func() bool {
+	testenv.Eventually(t, time.Minute, "the queue is empty", func() bool {
 		depth, _ := c.Metric(t, "engram_spreading_queue_depth")
 		limit, _ := c.Metric(t, "engram_cpu_limit_cores")
 		return depth == 0 && limit == 1.5
@@ -108,7 +108,7 @@ func TestE2ENetworks(t *testing.T) {
 	if _, err := d.Client().ExecStart(t.Context(), result.ID, client.ExecStartOptions{Detach: true}); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the alias resolves", func() bool {
+	testenv.Eventually(t, time.Minute, "the alias resolves", func() bool {
 		state, err := d.Client().ExecInspect(t.Context(), result.ID, client.ExecInspectOptions{})
 		return err == nil && !state.Running && state.ExitCode == 0
 	})
@@ -116,7 +116,7 @@ func TestE2ENetworks(t *testing.T) {
 	if got := c.Inspect(t).NetworkSettings.Networks["bridge"].IPAddress; !got.IsValid() {
 		t.Error("no address on the default bridge")
 	}
-	testenv.Eventually(t, 10*time.Second, "Docker's health check passes", func() bool {
+	testenv.Eventually(t, time.Minute, "Docker's health check passes", func() bool {
 		return a.Inspect(t).State.Health.Status == container.Healthy
 	})
 	if names := d.Containers(t); len(names) != 3 || names["gamma"].ID != c.ID {
@@ -139,7 +139,7 @@ func TestE2EVariants(t *testing.T) {
 	// One image, good and bad by the size it was given.
 	sized := map[string]string{"WORKLOAD_UNHEALTHY": "cpus>0.5"}
 	s := d.Run(t, docker.Spec{Name: "sized", Image: "workload:good", CPUs: 0.5, Env: sized})
-	testenv.Eventually(t, 15*time.Second, "the unhealthy image is unhealthy, the crashing one has crashed", func() bool {
+	testenv.Eventually(t, time.Minute, "the unhealthy image is unhealthy, the crashing one has crashed", func() bool {
 		crashed := c.Inspect(t).State
 		return u.Inspect(t).State.Health.Status == container.Unhealthy && !crashed.Running && crashed.ExitCode == 3
 	})

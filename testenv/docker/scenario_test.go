@@ -25,12 +25,12 @@ func TestE2ESpinningThread(t *testing.T) {
 		limit, _ := c.Metric(t, "engram_cpu_limit_cores")
 		return percent / 100 * limit
 	}
-	testenv.Eventually(t, 20*time.Second, "it uses the half core", func() bool { return inUse() > 0.45 && inUse() < 0.6 })
+	testenv.Eventually(t, time.Minute, "it uses the half core", func() bool { return inUse() > 0.45 && inUse() < 0.6 })
 	resize(t, d, c.ID, 1)
-	testenv.Eventually(t, 20*time.Second, "it uses the whole core", func() bool { return inUse() > 0.7 })
+	testenv.Eventually(t, time.Minute, "it uses the whole core", func() bool { return inUse() > 0.7 })
 	resize(t, d, c.ID, 1.5)
 	before := testenv.CPUStat(t, c.ID)
-	testenv.Eventually(t, 20*time.Second, "it leaves the rest", func() bool {
+	testenv.Eventually(t, time.Minute, "it leaves the rest", func() bool {
 		stat := testenv.CPUStat(t, c.ID)
 		return stat.Periods > before.Periods+20 && stat.Throttled == before.Throttled
 	})
@@ -59,11 +59,11 @@ func TestE2EDrainedRestart(t *testing.T) {
 	}
 	old := d.Run(t, spec)
 	l := testenv.StartLoad(t, load.Config{URL: old.URL + "/write?cpu=2ms", Method: "POST", Rate: 60, FreshConnections: true})
-	testenv.Eventually(t, 10*time.Second, "writes flow", func() bool { return l.Report().Count(load.OK) > 30 })
+	testenv.Eventually(t, time.Minute, "writes flow", func() bool { return l.Report().Count(load.OK) > 30 })
 
 	drained := time.Now()
 	old.SetMaintenance(t, true, "engramd")
-	testenv.Eventually(t, 10*time.Second, "writes are refused, and none is in flight", func() bool {
+	testenv.Eventually(t, time.Minute, "writes are refused, and none is in flight", func() bool {
 		writes, ok := old.Metric(t, "engram_operations_in_flight", "kind", "write")
 		return ok && writes == 0 && l.Report().Count(load.Unavailable) > 3
 	})
@@ -82,12 +82,12 @@ func TestE2EDrainedRestart(t *testing.T) {
 	if _, err := d.Client().ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the new container is healthy", old.Healthy)
+	testenv.Eventually(t, time.Minute, "the new container is healthy", old.Healthy)
 	if old.Maintenance(t).Enabled {
 		t.Error("maintenance outlived the restart")
 	}
 	back := time.Now()
-	testenv.Eventually(t, 10*time.Second, "writes flow again", func() bool {
+	testenv.Eventually(t, time.Minute, "writes flow again", func() bool {
 		return l.Report().Between(back, time.Now()).Count(load.OK) > 30
 	})
 	report := l.Stop()
@@ -104,7 +104,7 @@ func TestE2EDrainedRestart(t *testing.T) {
 	if _, err := d.Client().ContainerStart(ctx, old.ID, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the second writer is noticed", func() bool {
+	testenv.Eventually(t, time.Minute, "the second writer is noticed", func() bool {
 		_, violations := docker.Starts(t, data)
 		return len(violations) == 1
 	})
@@ -141,7 +141,7 @@ func TestE2EMemory(t *testing.T) {
 	}
 	// Beyond its limit the kernel kills it.
 	c.Kill(t, "/memory?bytes=256Mi")
-	testenv.Eventually(t, 10*time.Second, "it was killed for want of memory", func() bool {
+	testenv.Eventually(t, time.Minute, "it was killed for want of memory", func() bool {
 		state := c.Inspect(t).State
 		return !state.Running && state.OOMKilled
 	})
