@@ -71,7 +71,7 @@ func (a *Action) irreversible() bool {
 
 func (r *run) rollBack(ctx context.Context, reason string, edits []func(a *Action)) stage {
 	was := r.a.State
-	if was == Validating || Stays(was) {
+	if was == Validating || stays(was) {
 		edits = append(edits, r.remember)
 	}
 	if r.a.irreversible() {

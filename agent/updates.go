@@ -64,7 +64,7 @@ func (a *Agent) ended(t *target, one actuators.Action, now time.Time) {
 		delete(t.committed, one.Resource) // we took it back ourselves
 	case one.State == actuators.Failed:
 		a.freezeAfter(t, one, now)
-	case actuators.Stays(one.State) && touched(one):
+	case stays(one.State) && touched(one):
 		t.committed[one.Resource] = one
 		if one.Decision.Policy == releasePolicy {
 			a.logError("forget the original of a released resource", a.journal.DropOriginal(t.cfg.Name, one.Resource))
