@@ -13,9 +13,6 @@ const recent = 24 * time.Hour
 // closeDecision writes how an action stands on the decision that it came from. What cannot be written
 // now is written at a later tick.
 func (a *Agent) closeDecision(one actuators.Action) {
-	if t := a.loop.targets[one.TargetName]; t != nil {
-		delete(t.recorded, one.Resource) // it is another by now
-	}
 	d, err := a.journal.Decision(one.Decision.ID)
 	if err != nil || d.Outcome == one.State && d.ActionID == one.ID {
 		return // an action adopted from another agent has its decision there

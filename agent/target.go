@@ -37,8 +37,6 @@ type target struct {
 	tried      []policy.Attempt
 	// committed is the newest committed action of each resource, for reversals.
 	committed map[policy.Resource]actuators.Action
-	// recorded is the last decision on each resource.
-	recorded map[policy.Resource]recorded
 	// views are the decisions of the last tick, with their plans, for `plan` and `status`.
 	views []view
 	// episodes are the firing episodes of alerts that led to something, by what it was; see episodeOf.
@@ -82,7 +80,6 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 		episodes:   map[string]string{},
 		releases:   map[policy.Resource]string{},
 		drift:      map[policy.Resource]int{},
-		recorded:   map[policy.Resource]recorded{},
 	}
 	t.observer = newObserver(cfg, drivers)
 	return t

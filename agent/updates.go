@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,9 +44,6 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 			t.ledger = t.ledger.Refund(one.ID)
 		}
 		a.coolDown(t, one, now) // or it would be tried again at every tick
-	}
-	if one.Decision.Policy == releasePolicy {
-		a.logError("forget a release", a.putRelease(t, one.Resource, "")) // the action is in the journal
 	}
 	a.closeDecision(one)
 	a.metrics.Action(one)
@@ -129,16 +125,10 @@ func (a *Agent) freeze(f journal.Freeze, severity policy.Severity) {
 	})
 }
 
-// attemptOf is what to remember of a change that is not to be tried again. The demand under which less
-// was tried is what there was before: with less it could not show.
 func attemptOf(one actuators.Action) policy.Attempt {
-	demand := one.DemandCores
-	if one.Direction == policy.Decrease && one.Baseline != nil {
-		demand = cmp.Or(one.Baseline.Usage.Cores, demand)
-	}
 	return policy.Attempt{
 		Resource: one.Resource, Policy: one.Decision.Policy, Row: one.Decision.Row, From: one.From, To: one.To,
-		DemandCores: demand, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID, What: whatBecame(one),
+		DemandCores: one.DemandCores, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID, What: whatBecame(one),
 	}
 }
 

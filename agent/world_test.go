@@ -37,8 +37,6 @@ type world struct {
 	locks   string // of the host
 	keyed   bool   // targets are locked against other agents
 	slowKey time.Duration
-	hangs   atomic.Pointer[string]  // the service about which the platform does not answer
-	sensing func(s senseAll) senses // nil: as the model says
 	driver  *fake.Driver
 	querier *fake.Querier
 	alerts  *alarms
@@ -132,9 +130,6 @@ func (w *world) start(file string) {
 	l.agent = a
 	a.sink = l
 	a.senses = senseAll{w.querier, w.driver}
-	if w.sensing != nil {
-		a.senses = w.sensing(senseAll{w.querier, w.driver})
-	}
 	a.alerts = w.alerts
 	a.transport = l
 	a.collect = func(telemetry.Config) error { return nil }
