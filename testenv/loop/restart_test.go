@@ -1,6 +1,7 @@
 package loop_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -77,7 +78,12 @@ const (
 // A restarted is a target of restarting.
 type restarted struct{ Name, URL, Smoke, Require string }
 
-const noErrors = `max(engram_error_ratio{target="$target"})`
+// What a container of restarting must fulfil: it makes no errors, or it has little CPU, which a restart takes from it.
+const (
+	noErrors          = `max(engram_error_ratio{target="$target"})`
+	onlyWhenSmall     = `max(engramd_target_cpu_limit_cores{target="$target"}) > bool 0.2`
+	onlyWhenSmallHere = `max(engramd_target_cpu_limit_cores{target="unmet"}) > bool 0.2`
+)
 
 // opensNext is the next full minute that leaves some time, and the cron line of the window that opens then, once.
 func opensNext(leave time.Duration) (at time.Time, cron string) {
@@ -226,11 +232,12 @@ func TestE2ERestartTakenBack(t *testing.T) {
 		{restarted: restarted{Name: "unhealthy", Smoke: fine}, env: map[string]string{"WORKLOAD_UNHEALTHY": "cpus>0.5"}, because: "not healthy within 5s"},
 		{restarted: restarted{Name: "crashing", Smoke: fine}, env: map[string]string{"WORKLOAD_CRASH": "cpus>0.25"}, because: "crashed on start"},
 		{restarted: restarted{Name: "smoky", Smoke: "exit 7"}, because: "smoke test"},
+		{restarted: restarted{Name: "unmet", Smoke: fine, Require: onlyWhenSmall}, because: "does not hold: " + onlyWhenSmallHere},
 	}
 	var targets []restarted
 	var services []string
 	for _, f := range all {
-		f.Require, f.data = noErrors, t.TempDir()
+		f.Require, f.data = cmp.Or(f.Require, noErrors), t.TempDir()
 		cpus := 0.15
 		if f.Name == "unhealthy" {
 			cpus = 0.4
