@@ -13,7 +13,7 @@ import (
 // before it begins anything, so that what it does without being asked is what it has taken over.
 func (k *killing) second(t *testing.T) *loop.Agent {
 	t.Helper()
-	values := loop.Values{"mode": "approve", "apply": k.values["apply"]}
+	values := loop.Values{"mode": "approve", "apply": k.values["apply"], "cooldown": "1h"}
 	targets := slices.Clone(k.values["targets"].([]killedTarget))
 	for i := range targets {
 		targets[i].Host, targets[i].Mode = k.d.Host(), ""
@@ -104,9 +104,9 @@ func TestE2ESecondStandsBy(t *testing.T) {
 		targets = append(targets, killedTarget{Name: name, Host: d.Host(), URL: c.URL, Drain: c.URL, Settle: "5s"})
 	}
 	trace := loop.WatchCPU(t, containers["common"].ID)
-	first := loop.Start(t, doubled, loop.Values{"mode": "dry-run", "apply": "live", "targets": targets[:1]})
+	first := loop.Start(t, doubled, loop.Values{"mode": "dry-run", "apply": "live", "cooldown": "1h", "targets": targets[:1]})
 	testenv.Eventually(t, soon, "the first has the container", func() bool { return first.Target(t, "common").State == "ok" })
-	second := loop.Start(t, doubled, loop.Values{"mode": "auto", "apply": "live", "targets": targets})
+	second := loop.Start(t, doubled, loop.Values{"mode": "auto", "apply": "live", "cooldown": "1h", "targets": targets})
 
 	second.Await(t, soon, "the second changes what is its own", func(x loop.Action) bool { return x.Target == "own" && x.Final() })
 	if target := second.Target(t, "common"); target.State != "standby" || target.Holder == nil || target.Holder.PID != first.PID() || target.Holder.DataDir != first.Dir {
