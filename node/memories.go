@@ -34,7 +34,7 @@ func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadO
 			if err := s.Err(); err != nil {
 				return Memory{}, err
 			}
-			return Memory{}, fmt.Errorf("%w: %s", ErrNotFound, id)
+			return Memory{}, notFound(id)
 		}
 		m, err := n.load(ctx, s, ord, opts)
 		switch {
@@ -42,7 +42,7 @@ func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadO
 			if _, _, still := s.Lookup(name); still {
 				continue // deleted and remembered again between the two looks
 			}
-			return Memory{}, fmt.Errorf("%w: %s", ErrNotFound, id)
+			return Memory{}, notFound(id)
 		case err != nil:
 			return Memory{}, err
 		case m.Redirect == "":
@@ -52,6 +52,8 @@ func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadO
 	}
 	return Memory{}, fmt.Errorf("%w: %s redirects more than %d times", ErrCorrupt, id, maxRedirects)
 }
+
+func notFound(id string) error { return fmt.Errorf("%w: %s", ErrNotFound, id) }
 
 // expired returns ErrNotFound for a memory whose time is over; consolidation removes it some day.
 func (n *Node) expired(m *Memory) error {
@@ -63,23 +65,15 @@ func (n *Node) expired(m *Memory) error {
 
 // load reads the memory with this ordinal.
 func (n *Node) load(ctx context.Context, s *store.Space, ord record.Ord, opts []ReadOption) (m Memory, err error) {
+	v := viewsOf(s)
 	for {
-		err = s.Read(ord, func(v record.Value) error { return n.decode(v, &m) })
-		if err != nil || slices.Contains(opts, WithoutVector) {
+		if _, err = v.tiers.Get(ord, &m); err != nil || slices.Contains(opts, WithoutVector) {
 			return m, err
 		}
 		if same, err := addVector(ctx, s, ord, &m); same || err != nil {
 			return m, err
 		}
 	}
-}
-
-// decode reads a value in whatever way it is stored.
-func (n *Node) decode(v record.Value, m *Memory) error {
-	if v.Codec() != record.Plain {
-		return fmt.Errorf("%w: codec %d is unknown", ErrCorrupt, v.Codec())
-	}
-	return v.Decode(m, v.Payload())
 }
 
 // A Patch says what of a memory changes; nil is left as it is.
@@ -229,12 +223,13 @@ func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int,
 	var out []Memory
 	var ords []record.Ord
 	var next uint64
+	tiers := viewsOf(s).tiers
 	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value, damage error) (bool, error) {
 		if damage != nil {
 			return true, nil // known and told by Space.Faults
 		}
 		var m Memory
-		if err := n.decode(v, &m); err != nil {
+		if err := tiers.Decode(ord, v, &m); err != nil {
 			return false, err
 		}
 		if m.Redirect != "" || n.expired(&m) != nil || keep != nil && !keep(&m) {

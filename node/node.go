@@ -8,9 +8,10 @@ import (
 	"sync"
 
 	"github.com/engramd/engramd/node/disk"
+	"github.com/engramd/engramd/node/pressure"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
-	"github.com/engramd/engramd/node/vector"
+	"github.com/engramd/engramd/node/tier"
 )
 
 // The nouns of package record, under the names by which users of this package know them.
@@ -25,7 +26,11 @@ type Node struct {
 	opts        Options
 	lock        *os.File
 	disk        *disk.OS
+	gauge       *pressure.Gauge
+	tiers       *tier.Tiers
 	store       *store.Store
+	graphs      graphs
+	spreads     spreads
 	maintenance *maintenance
 	flights     flights
 	closing     sync.Once
@@ -54,8 +59,12 @@ func (n *Node) open() (err error) {
 	if n.maintenance, err = readMaintenance(n.disk, n.opts.Now); err != nil {
 		return err
 	}
+	if err = n.openTiers(); err != nil {
+		return err
+	}
+	n.spreads.workers = n.opts.SpreadWorkers
 	o := n.opts.Store
-	o.FS, o.Views = n.disk, n.views
+	o.FS, o.Views = n.disk, n.newViews
 	if n.store, err = store.Open(o); err != nil {
 		return err
 	}
@@ -66,17 +75,35 @@ func (n *Node) open() (err error) {
 	return nil
 }
 
-// views makes the resident state of a space.
-func (n *Node) views(_ *store.Space, dir string) ([]store.View, error) {
-	vectors, err := vector.New(vector.Options{Dir: dir, Logger: n.opts.Logger})
-	if err != nil {
-		return nil, err
-	}
-	return []store.View{vectors}, nil
+// openTiers makes what looks after memory. The first sample comes before the store is read, so that a process that is near the end of its
+// memory already makes nothing hot.
+func (n *Node) openTiers() (err error) {
+	n.gauge = pressure.New(pressure.Options{Thresholds: n.opts.Tiers.Pressure, Logger: n.opts.Logger})
+	n.tiers, err = tier.New(tier.Options{
+		Policy: n.opts.Tiers, HotBytes: n.opts.HotBytes, Pressure: n.gauge, Logger: n.opts.Logger, Now: n.opts.Now,
+	})
+	return err
 }
 
-// Run does the node's work until ctx ends, finishes what is under way, and returns.
-func (n *Node) Run(ctx context.Context) error { return n.store.Run(ctx) }
+// Run does the node's work until ctx ends, finishes what is under way, and returns. The store goes last, so that whoever finishes can
+// still write.
+func (n *Node) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	stored := make(chan error, 1)
+	go func() { stored <- n.store.Run(background) }()
+	var wg sync.WaitGroup
+	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run} {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				n.opts.Logger.Error("a loop of the node ended", "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	stop()
+	return <-stored
+}
 
 // Close lets go of all files. Run must have returned, or never have been called.
 func (n *Node) Close() error {
@@ -84,6 +111,9 @@ func (n *Node) Close() error {
 		var errs []error
 		if n.store != nil {
 			errs = append(errs, n.store.Close())
+		}
+		if n.tiers != nil {
+			n.tiers.Close()
 		}
 		if n.disk != nil {
 			errs = append(errs, n.disk.Close())
@@ -98,3 +128,6 @@ func (n *Node) Close() error {
 
 // Store returns the store below, for those who need more than this package offers.
 func (n *Node) Store() *store.Store { return n.store }
+
+// Tiers returns the tiers of all spaces: settings, sweeps, statistics.
+func (n *Node) Tiers() *tier.Tiers { return n.tiers }

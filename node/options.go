@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
+	"github.com/engramd/engramd/node/pressure"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
+	"github.com/engramd/engramd/node/tier"
 )
 
 // DefaultSpace is the space that is always there.
@@ -18,7 +21,13 @@ type Options struct {
 	DataDir   string
 	Dimension int // of the vectors of the default space when it is made; 0: that of its first vector
 	Store     store.Options
-	Logger    *slog.Logger
+	// Tiers is the tier policy; tier.DefaultPolicy if zero.
+	Tiers tier.Policy
+	// HotBytes is the heap that copies of hot memories may take; zero is a quarter of what the process may use, negative none.
+	HotBytes int64
+	// SpreadWorkers is how many spreads run at once; as many as processors. It can be changed while the node runs.
+	SpreadWorkers int
+	Logger        *slog.Logger
 	// Now is the clock; time.Now.
 	Now func() time.Time
 }
@@ -30,7 +39,28 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Tiers == (tier.Policy{}) {
+		o.Tiers = tier.DefaultPolicy()
+	}
+	if o.SpreadWorkers == 0 {
+		o.SpreadWorkers = runtime.GOMAXPROCS(0)
+	}
 	o.Store.Logger, o.Store.Now = o.Logger, o.Now
+	if o.HotBytes != 0 && o.Store.MemoryLimit != 0 {
+		o.HotBytes = max(0, o.HotBytes)
+		return o
+	}
+	limit := int64(0)
+	if r, err := (pressure.System{}).Read(); err == nil {
+		limit = r.LimitBytes()
+	}
+	if o.Store.MemoryLimit == 0 {
+		o.Store.MemoryLimit = limit
+	}
+	if o.HotBytes == 0 {
+		o.HotBytes = limit / 4
+	}
+	o.HotBytes = max(0, o.HotBytes)
 	return o
 }
 
@@ -42,6 +72,9 @@ func (o Options) Validate() error {
 	}
 	if o.Dimension < 0 || o.Dimension > record.MaxDimension {
 		errs = append(errs, fmt.Errorf("dimension: %d is outside 0 to %d", o.Dimension, record.MaxDimension))
+	}
+	if o.SpreadWorkers < 0 {
+		errs = append(errs, fmt.Errorf("spread workers: %d are less than one", o.SpreadWorkers))
 	}
 	return errors.Join(errs...)
 }

@@ -22,24 +22,12 @@ func (n *Node) Vectors(space string) (*vector.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v := vectorsOf(s); v != nil {
-		return v, nil
-	}
-	return nil, s.Err()
-}
-
-func vectorsOf(s *store.Space) *vector.View {
-	for _, v := range s.Views() {
-		if v, ok := v.(*vector.View); ok {
-			return v
-		}
-	}
-	return nil
+	return viewsOf(s).vectors, s.Err()
 }
 
 // addVector reads the vector of m, which is ord. It is false if the memory changed since m was read.
 func addVector(ctx context.Context, s *store.Space, ord record.Ord, m *Memory) (same bool, err error) {
-	vector, err := vectorsOf(s).Get(ctx, ord, m.Version)
+	vector, err := viewsOf(s).vectors.Get(ctx, ord, m.Version)
 	if gone := s.Err(); gone != nil {
 		return false, gone
 	}

@@ -31,7 +31,7 @@ var (
 // A Change is one wish of a caller: an op before it has its place in the log. Exactly one of the forms
 // below, by Kind.
 //
-//	Put         ID, Value (AppendValue), Vector if this write sets it; IfAbsent or IfVersion or neither
+//	Put         ID, Value (AppendValue), Vector if this write sets it; IfAbsent or IfVersion or neither; Access if it has LastAt
 //	Delete      ID; IfVersion or not
 //	Link        ID (from), ToID, Weight
 //	Unlink      ID (from), ToID

@@ -38,6 +38,12 @@ func (g *group) Place(lsn uint64, dst []byte) ([]byte, int) {
 		}
 		dst = record.AppendOp(dst, &op)
 		n++
+		if op.Kind == record.Put && !g.changes[i].Access.LastAt.IsZero() {
+			touch := record.Op{Kind: record.Touch, Space: op.Space, LSN: lsn + uint64(n), Ord: op.Ord, Access: g.changes[i].Access}
+			w.drafts[g.space].ops = append(w.drafts[g.space].ops, touch)
+			dst = record.AppendOp(dst, &touch)
+			n++
+		}
 	}
 	return dst, n
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -104,6 +106,9 @@ func (s *Space) Limit() record.Ord {
 	defer s.mu.RUnlock()
 	return record.Ord(len(s.index.rows))
 }
+
+// Dead returns the ordinals that were deleted and not given back yet. Views may ask in Loaded only.
+func (s *Space) Dead() []record.Ord { return slices.Collect(maps.Keys(s.dead)) }
 
 // isolate remembers damage that touches single values only.
 func (s *Space) isolate(err error) {

@@ -199,6 +199,7 @@ func (s *Space) loaded() error {
 	if s.Err() != nil {
 		return nil
 	}
+	s.free = s.free[:0] // what the replay freed may be taken again since
 	for ord := record.Ord(1); ord < s.next; ord++ {
 		if s.index.version(ord) == 0 && !s.dead[ord] {
 			s.free = append(s.free, ord)

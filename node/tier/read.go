@@ -68,6 +68,16 @@ func (v *View) decompressed(value record.Value, fn func(record.Value, []byte) er
 	return fn(value, plain)
 }
 
+// Decode reads a value as the space has it stored into m, with its access and without its vector.
+func (v *View) Decode(ord record.Ord, value record.Value, m *record.Memory) error {
+	decode := func(value record.Value, plain []byte) error { return value.Decode(m, plain) }
+	m.Access, _ = v.Access(ord)
+	if value.Codec() == record.Plain {
+		return decode(value, value.Payload())
+	}
+	return v.decompressed(value, decode)
+}
+
 // Get reads a memory into m, with its access and without its vector, and returns in which tier it was found.
 func (v *View) Get(ord record.Ord, m *record.Memory) (Tier, error) {
 	t, err := v.Read(ord, func(value record.Value, plain []byte) error { return value.Decode(m, plain) })
