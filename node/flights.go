@@ -27,3 +27,11 @@ func (n *Node) writing() (func(), error) {
 	}
 	return done, nil
 }
+
+// growing is writing for what needs more memory, which is refused where there is none left. What takes away goes on.
+func (n *Node) growing() (func(), error) {
+	if n.tiers.Exhausted() {
+		return nil, ErrMemory
+	}
+	return n.writing()
+}

@@ -108,7 +108,7 @@ func set[T any](dst, src *T) {
 // Patch changes a memory and returns it as it is then. With an ifVersion other than zero, ErrVersion if the memory has another
 // version; without, a change that comes between is merged with.
 func (n *Node) Patch(ctx context.Context, space, id string, ifVersion uint64, p Patch) (Memory, error) {
-	done, err := n.writing()
+	done, err := n.growing()
 	if err != nil {
 		return Memory{}, err
 	}
@@ -262,7 +262,11 @@ func (n *Node) Unlink(ctx context.Context, space string, edges []Edge) ([]error,
 }
 
 func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges []Edge) ([]error, error) {
-	done, err := n.writing()
+	begin := n.writing
+	if kind == record.Link {
+		begin = n.growing
+	}
+	done, err := begin()
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func TestRemember(t *testing.T) {
 	got, err := n.Get(ctx, "default", "a")
 	want := m
 	want.Metadata, want.UpdatedAt, want.Version = json.RawMessage(`{"k":1}`), want.CreatedAt, r.Version
+	want.Access = record.Access{Activation: 1, LastAt: m.CreatedAt} // as every memory that nobody accessed yet
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/engramd/engramd/node/record"
@@ -18,7 +20,8 @@ type Remembered struct {
 	Err     error // it was refused, and left no trace
 }
 
-// Remember makes m durable. An empty ID gets a UUIDv7, an empty CreatedAt the time of now. A memory of the same id and content is left as it
+// Remember makes m durable. An empty ID gets a UUIDv7, an empty CreatedAt the time of now. Without an Access it counts as accessed with
+// activation 1 when it was created; an Access without a time is of now. A memory of the same id and content is left as it
 // is, one with another content is ErrConflict.
 func (n *Node) Remember(ctx context.Context, space string, m Memory) (Remembered, error) {
 	rs, err := n.RememberAll(ctx, space, []Memory{m})
@@ -31,7 +34,7 @@ func (n *Node) Remember(ctx context.Context, space string, m Memory) (Remembered
 // RememberAll makes memories durable together: after a crash either all that were not refused are there or, if it had not returned, perhaps none. The error
 // is not nil if none of them is known to be durable.
 func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) ([]Remembered, error) {
-	done, err := n.writing()
+	done, err := n.growing()
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +82,12 @@ func (n *Node) complete(s *store.Space, m *Memory) error {
 	if m.UpdatedAt.IsZero() {
 		m.UpdatedAt = m.CreatedAt
 	}
+	if m.Access != (record.Access{}) && m.Access.LastAt.IsZero() {
+		m.Access.LastAt = now
+	}
+	if x := float64(m.Access.Activation); math.IsNaN(x) || x < 0 || x > 1 {
+		return &record.InvalidError{Field: "activation", Reason: fmt.Sprintf("%v is outside [0, 1]", x)}
+	}
 	if err := m.Check(s.Dimension()); err != nil {
 		return err
 	}
@@ -91,7 +100,7 @@ func (n *Node) complete(s *store.Space, m *Memory) error {
 func putOf(m *Memory) store.Change {
 	size := 96 + len(m.ID) + len(m.Content) + len(m.Metadata)
 	return store.Change{
-		Kind: record.Put, ID: m.ID, IfAbsent: true, Vector: slices.Clone(m.Vector),
+		Kind: record.Put, ID: m.ID, IfAbsent: true, Vector: slices.Clone(m.Vector), Access: m.Access,
 		Value: record.AppendValue(make([]byte, 0, size), m, 0),
 	}
 }

@@ -77,6 +77,8 @@ func (st *Store) admit(ctx context.Context) error {
 
 // apply makes durable ops of one batch visible. It runs in the writer, or at open, when place is what a replay needs.
 func (s *Space) apply(ops []record.Op, place func(ord record.Ord, id string, version uint64)) {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
 	s.mu.Lock()
 	before := s.active.bytes
 	for i := range ops {

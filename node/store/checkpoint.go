@@ -40,6 +40,8 @@ func (s *Space) Checkpoint(ctx context.Context) (uint64, error) {
 
 // freeze returns the memtable to be written: the active one, or one that an earlier try left.
 func (s *Space) freeze() (m *memtable, left bool) {
+	s.feeding.Lock() // a batch that is in the memtable is in the views, too, before they are asked to make it durable
+	defer s.feeding.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.frozen != nil {

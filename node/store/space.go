@@ -21,6 +21,8 @@ type Space struct {
 	views []View
 	base  *base // nil while damaged at open
 
+	feeding sync.Mutex // from the memtable to the last view: one batch, and no freezing in between
+
 	mu     sync.RWMutex // index, tables, faults; taken for single look-ups only
 	index  *index
 	active *memtable
