@@ -11,7 +11,8 @@
 //	wal        the log: group commit, segments, recovery.           -> disk
 //	pages      reads a bbolt file page by page without trusting it. -> (nothing)
 //	store      spaces: index, memtable, base, checkpoint, views.    -> record, disk, wal, pages
-//	pressure   anonymous + kernel memory against min(cgroup, GOMEMLIMIT).
+//	cgroup     the control groups of this process. Imports nothing.
+//	pressure   anonymous + kernel memory against min(cgroup, GOMEMLIMIT). -> cgroup
 //	tier       scores, histogram, tier bytes, hot copies, cold compression, migration. -> record, store
 //	graph      adjacency in compact arrays, base + delta, merge.    -> record, store
 //	spread     spreading activation over a graph.                   -> record, graph

@@ -6,17 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/engramd/engramd/node/cgroup"
 )
 
 // groups returns a bound for each control group of this process, from its own up, that has a limit; and the
 // kernel's memory of its own group if that is limited, else zero.
 func (s System) groups() (bounds []Bound, kernel int64, err error) {
-	h, err := s.hierarchy()
-	if err != nil || h.dir == "" {
+	g, err := cgroup.Find(s.root(), "memory")
+	if err != nil || g.Dir == "" {
 		return nil, 0, err
 	}
+	h := hierarchy(g)
 	var errs []error
-	for i, dir := range h.upward() {
+	for i, dir := range g.Upward() {
 		b, k, err := h.bound(dir, i == 0)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("memory of control group %s: %w", dir, err))
@@ -32,10 +35,13 @@ func (s System) groups() (bounds []Bound, kernel int64, err error) {
 	return bounds, kernel, errors.Join(errs...)
 }
 
+// A hierarchy is where the memory of this process is counted.
+type hierarchy cgroup.Group
+
 // bound reads the limit of one group, and what counts against it if there is one.
 func (h hierarchy) bound(dir string, own bool) (b Bound, kernel int64, err error) {
 	limit, err := readLimit(dir, h.limitFile())
-	if err != nil || limit == 0 && (h.v2 || !own) {
+	if err != nil || limit == 0 && (h.V2 || !own) {
 		return Bound{}, 0, err
 	}
 	stat, err := readStat(dir)
@@ -53,7 +59,7 @@ func (h hierarchy) bound(dir string, own bool) (b Bound, kernel int64, err error
 }
 
 func (h hierarchy) limitFile() string {
-	if h.v2 {
+	if h.V2 {
 		return "memory.max"
 	}
 	return "memory.limit_in_bytes"
@@ -62,14 +68,14 @@ func (h hierarchy) limitFile() string {
 // used is what of a group's memory nobody can take back, and the kernel's share of it.
 func (h hierarchy) used(dir string, stat map[string]int64) (used, kernel int64, err error) {
 	anon, shared := "anon", "shmem"
-	if !h.v2 {
+	if !h.V2 {
 		anon, shared = "total_rss", "total_shmem"
 	}
 	n, ok := stat[anon]
 	if !ok {
 		return 0, 0, missing(filepath.Join(dir, "memory.stat"), anon)
 	}
-	if h.v2 {
+	if h.V2 {
 		kernel = kernelV2(stat)
 	} else if kernel, err = kernelV1(dir); err != nil {
 		return 0, 0, err
