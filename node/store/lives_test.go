@@ -203,9 +203,13 @@ func TestAnOrdinalIsGivenAgainOnlyWhenFreed(t *testing.T) {
 		if d, e := do(t, s, put("d", "4")).Ord, do(t, s, put("e", "5")).Ord; d != a || e == a {
 			t.Fatalf("ordinals %d and %d after freeing %d", d, e, a)
 		}
+		dir = crashed(t, dir) // the log is replayed, and frees again
 		l.end()
 		l = live(t, dir, nil)
 		s = l.space("default")
+		if f, g := do(t, s, put("f", "6")).Ord, do(t, s, put("g", "7")).Ord; f == a || g == a || f == g {
+			t.Fatalf("ordinals %d and %d after a restart; %d is in use", f, g, a)
+		}
 		m := l.mirrors["default"]
 		if len(m.edges) > 0 || m.access[a].Count != 0 {
 			t.Errorf("the next memory with ordinal %d inherited %v and %v (b is %d)", a, m.edges, m.access[a], b)
