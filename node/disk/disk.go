@@ -38,9 +38,9 @@ type File interface {
 	Size() (int64, error)
 }
 
-// IsFull tells whether err means that there is no room: on the disk, or within a quota.
+// IsFull tells whether err means that there is no room: on the disk, within a quota, or in the file.
 func IsFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // OS is the real file system below one directory.

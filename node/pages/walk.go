@@ -72,13 +72,19 @@ func Walk(r io.ReaderAt, size int64, visit func(bucket, key, value []byte) error
 	if err != nil {
 		return info, err
 	}
+	return info, WalkAs(r, info, visit)
+}
+
+// WalkAs is Walk of the file as info, which a [Tree] of it told, says it is: while a transaction keeps that state, others may change the
+// file.
+func WalkAs(r io.ReaderAt, info Info, visit func(bucket, key, value []byte) error) error {
 	w := walk{r: r, info: info, visit: visit, seen: newBitmap(info.Pages)}
 	w.seen.set(0)
 	w.seen.set(1)
 	if err := w.page(info.root, 0, 0, nil, nil); err != nil {
-		return info, err
+		return err
 	}
-	return info, w.freelist()
+	return w.freelist()
 }
 
 // readMeta returns the younger of the valid meta pages.
@@ -194,33 +200,13 @@ func (w *walk) read(id uint64, buf int) ([]byte, error) {
 }
 
 func (w *walk) branch(id uint64, b []byte, nesting, depth int, low, high []byte) error {
-	count := int(binary.LittleEndian.Uint16(b[10:]))
-	if count == 0 || pageHeader+count*branchEntry > len(b) {
-		return damage(id, "%d entries", count)
-	}
-	type child struct {
-		key  []byte
-		page uint64
-	}
-	children := make([]child, count)
-	for i := range children {
-		at := pageHeader + i*branchEntry
-		e := b[at:]
-		key, ok := slice(b, at, e[0:], binary.LittleEndian.Uint32(e[4:]))
-		if !ok {
-			return damage(id, "key %d reaches beyond the page", i)
-		}
-		if err := inOrder(id, i, key, low, high); err != nil {
-			return err
-		}
-		if i > 0 && bytes.Compare(children[i-1].key, key) >= 0 {
-			return damage(id, "key %d is not above the one before it", i)
-		}
-		children[i] = child{key, binary.LittleEndian.Uint64(e[8:])}
+	children, err := childrenOf(id, b, low, high)
+	if err != nil {
+		return err
 	}
 	for i, c := range children {
 		upper := high
-		if i+1 < count {
+		if i+1 < len(children) {
 			upper = children[i+1].key
 		}
 		if err := w.page(c.page, nesting, depth+1, c.key, upper); err != nil {
@@ -231,20 +217,52 @@ func (w *walk) branch(id uint64, b []byte, nesting, depth int, low, high []byte)
 }
 
 func (w *walk) leaf(id uint64, b []byte, nesting, depth int, low, high []byte) error {
-	count := int(binary.LittleEndian.Uint16(b[10:]))
-	if pageHeader+count*leafEntry > len(b) {
-		return damage(id, "%d entries", count)
+	return eachLeaf(id, b, low, high, func(flags uint32, key, value []byte) error {
+		return w.entry(id, flags, key, value, nesting, depth)
+	})
+}
+
+// A child is an entry of a branch.
+type child struct {
+	key  []byte
+	page uint64
+}
+
+// childrenOf returns the entries of a branch whose keys must ascend in [low, high).
+func childrenOf(id uint64, b, low, high []byte) ([]child, error) {
+	n := count(b)
+	if n == 0 || pageHeader+n*branchEntry > len(b) {
+		return nil, damage(id, "%d entries", n)
+	}
+	children := make([]child, n)
+	for i := range children {
+		key, page, ok := branchAt(b, i)
+		if !ok {
+			return nil, damage(id, "key %d reaches beyond the page", i)
+		}
+		if err := inOrder(id, i, key, low, high); err != nil {
+			return nil, err
+		}
+		if i > 0 && bytes.Compare(children[i-1].key, key) >= 0 {
+			return nil, damage(id, "key %d is not above the one before it", i)
+		}
+		children[i] = child{key, page}
+	}
+	return children, nil
+}
+
+// eachLeaf calls fn with the entries of a leaf, whose keys must ascend in [low, high).
+func eachLeaf(id uint64, b, low, high []byte, fn func(flags uint32, key, value []byte) error) error {
+	n := count(b)
+	if pageHeader+n*leafEntry > len(b) {
+		return damage(id, "%d entries", n)
 	}
 	var before []byte
-	for i := range count {
-		at := pageHeader + i*leafEntry
-		e := b[at:]
-		ksize, vsize := binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
-		both, ok := slice(b, at, e[4:], ksize+vsize)
-		if !ok || ksize+vsize < ksize {
+	for i := range n {
+		flags, key, value, ok := leafAt(b, i)
+		if !ok {
 			return damage(id, "entry %d reaches beyond the page", i)
 		}
-		key, value := both[:ksize:ksize], both[ksize:]
 		if err := inOrder(id, i, key, low, high); err != nil {
 			return err
 		}
@@ -252,7 +270,7 @@ func (w *walk) leaf(id uint64, b []byte, nesting, depth int, low, high []byte) e
 			return damage(id, "key %d is not above the one before it", i)
 		}
 		before = key
-		if err := w.entry(id, binary.LittleEndian.Uint32(e), key, value, nesting, depth); err != nil {
+		if err := fn(flags, key, value); err != nil {
 			return err
 		}
 	}
@@ -310,25 +328,35 @@ func (w *walk) freelist() error {
 	if err != nil {
 		return err
 	}
-	le := binary.LittleEndian
-	if le.Uint16(b[8:]) != flagFreelist {
-		return damage(id, "is not the list of free pages")
+	free, err := freelistOf(id, b)
+	if err != nil {
+		return err
 	}
-	count, at := uint64(le.Uint16(b[10:])), pageHeader
-	if count == 0xFFFF {
-		count, at = le.Uint64(b[pageHeader:]), pageHeader+8
-	}
-	if count > uint64(len(b)-at)/8 {
-		return damage(id, "%d free pages in a list of %d bytes", count, len(b))
-	}
-	for i := range int(count) {
-		free := le.Uint64(b[at+8*i:])
-		if free < 2 || free >= w.info.Pages || !w.seen.set(free) {
-			return damage(free, "is on the list of free pages and not free")
+	for len(free) > 0 {
+		page := binary.LittleEndian.Uint64(free)
+		free = free[8:]
+		if page < 2 || page >= w.info.Pages || !w.seen.set(page) {
+			return damage(page, "is on the list of free pages and not free")
 		}
 	}
 	if lost, ok := w.seen.firstClear(w.info.Pages); ok {
 		return damage(lost, "is neither used nor free")
 	}
 	return nil
+}
+
+// freelistOf returns the ids in a list of free pages, 8 bytes each.
+func freelistOf(id uint64, b []byte) ([]byte, error) {
+	le := binary.LittleEndian
+	if le.Uint16(b[8:]) != flagFreelist {
+		return nil, damage(id, "is not the list of free pages")
+	}
+	n, at := uint64(count(b)), pageHeader
+	if n == 0xFFFF {
+		n, at = le.Uint64(b[pageHeader:]), pageHeader+8
+	}
+	if n > uint64(len(b)-at)/8 {
+		return nil, damage(id, "%d free pages in a list of %d bytes", n, len(b))
+	}
+	return b[at : at+8*int(n)], nil
 }

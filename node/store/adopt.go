@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/engramd/engramd/node/record"
-	"go.etcd.io/bbolt"
 )
 
 // Adopt makes a space from files of another one: a snapshot that is restored, a copy. fill puts base.db and the views' files into dir. The space gets an
@@ -22,7 +21,7 @@ func (st *Store) Adopt(ctx context.Context, name string, dimension int, fill fun
 	if err != nil {
 		return nil, err
 	}
-	s, err := st.adopt(e, fill)
+	s, err := st.adopt(ctx, e, fill)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("adopt space %s: %w", name, err), removeAll(st.opts.FS.Path(spaceDir(e.ID))))
 	}
@@ -50,7 +49,7 @@ func (st *Store) reserve(name string, dimension int) (entry, error) {
 	return e, nil
 }
 
-func (st *Store) adopt(e entry, fill func(dir string) error) (*Space, error) {
+func (st *Store) adopt(ctx context.Context, e entry, fill func(dir string) error) (*Space, error) {
 	dir := spaceDir(e.ID)
 	if err := st.opts.FS.MakeDir(dir); err != nil {
 		return nil, err
@@ -59,24 +58,48 @@ func (st *Store) adopt(e entry, fill func(dir string) error) (*Space, error) {
 		return nil, err
 	}
 	file := st.opts.FS.Path(path.Join(dir, "base.db"))
-	if _, err := walkFile(file, func(_, _, _ []byte) error { return nil }); err != nil {
-		return nil, fmt.Errorf("check %s: %w", file, err)
+	report, err := Inspect(ctx, file)
+	if err != nil {
+		return nil, err
 	}
-	if err := rebrand(file, e.ID); err != nil {
+	if report.Applied > st.applied.Load() {
+		if err := st.takeOver(ctx, file); err != nil {
+			return nil, err
+		}
+	}
+	if err := rebrand(file, e.ID, st.applied.Load()); err != nil {
 		return nil, err
 	}
 	return st.begin(e)
 }
 
-// rebrand makes a base that of another space.
-func rebrand(file string, id record.SpaceID) error {
+// takeOver fits a base of another node, whose log was further, into this one.
+func (st *Store) takeOver(ctx context.Context, file string) error {
+	if spaces := st.open(); st.applied.Load() == 0 && len(spaces) > 0 {
+		// Nothing was ever written here, and zero is no version: the log's first op is one that changes nothing.
+		if _, err := spaces[0].Apply(ctx, []Change{{Kind: record.Unlink, Ord: 1, To: 2}}); err != nil {
+			return err
+		}
+	}
+	return lowerVersions(file, max(1, st.applied.Load()))
+}
+
+// rebrand makes a base that of another space, complete up to applied at most.
+func rebrand(file string, id record.SpaceID, applied uint64) error {
 	b, err := openBase(file, 0, id)
 	if err != nil {
 		return err
 	}
-	err = b.update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		plain, err := unseal("meta", keyState, meta.Get(keyState))
+	err = b.update(func(tx *baseTx) error {
+		meta, err := tx.in(bucketMeta)
+		if err != nil {
+			return err
+		}
+		sealed, err := meta.get(keyState)
+		if err != nil {
+			return err
+		}
+		plain, err := unseal("meta", keyState, sealed)
 		if err != nil {
 			return err
 		}
@@ -84,8 +107,8 @@ func rebrand(file string, id record.SpaceID) error {
 		if err != nil {
 			return err
 		}
-		s.space = id
-		return putSealed(meta, keyState, s.append(nil))
+		s.space, s.applied = id, min(s.applied, applied)
+		return meta.putSealed(keyState, s.append(nil))
 	})
 	return errors.Join(err, b.close())
 }

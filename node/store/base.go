@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/engramd/engramd/node/pages"
@@ -76,29 +78,69 @@ func keyOrd(key []byte) (record.Ord, error) {
 	return record.Ord(n), nil
 }
 
-// A base is the bbolt file of a space.
+// A base is the bbolt file of a space. bbolt trusts what it reads, so it is asked as little as possible: reads go through
+// a [snapshot], and what a write will touch is inspected first. Writes, and the making of snapshots, are those of one
+// goroutine at a time; reads are anybody's.
 type base struct {
 	path string
+	file *os.File // as bbolt opened it
 	db   *bbolt.DB
+	note func(bucket, key []byte) // told what a transaction changes, if not nil
+
+	mu      sync.RWMutex // current
+	current *snapshot    // nil once closed
+
+	stopped  atomic.Pointer[error] // why nothing is written any more
+	panicked atomic.Bool           // bbolt may hold its own locks for ever: it is not asked anything any more
 }
+
+// minMap is how much a base can grow at least before its map, which is never replaced, ends.
+const minMap = 64 << 20
 
 // openBase opens the file, which was walked before, or makes it.
 func openBase(path string, mapBytes int, space record.SpaceID) (*base, error) {
+	b, err := bareBase(path, mapBytes, false)
+	if err != nil {
+		return b, err
+	}
+	err = b.guard(func() error {
+		return b.db.Update(func(tx *bbolt.Tx) error { return prepareBase(tx, space) })
+	})
+	if err == nil {
+		err = b.refresh()
+	}
+	if err != nil {
+		err = errors.Join(err, b.close())
+	}
+	return b, err
+}
+
+// bareBase opens the file and nothing more.
+func bareBase(path string, mapBytes int, noSync bool) (*base, error) {
 	b := &base{path: path}
-	err := b.guard(func() error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil:
+		mapBytes = max(mapBytes, 2*int(info.Size()))
+	case !errors.Is(err, fs.ErrNotExist):
+		return b, err
+	}
+	mapBytes = max(mapBytes, minMap)
+	return b, b.guard(func() error {
 		db, err := bbolt.Open(path, 0o640, &bbolt.Options{
-			Timeout: time.Second, InitialMmapSize: mapBytes, FreelistType: bbolt.FreelistMapType,
+			Timeout: time.Second, InitialMmapSize: mapBytes, MaxSize: mapBytes, FreelistType: bbolt.FreelistMapType, NoSync: noSync,
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				f, err := os.OpenFile(name, flag, mode)
+				b.file = f
+				return f, err
+			},
 		})
 		if err != nil {
 			return fmt.Errorf("open %s: %w", path, err)
 		}
 		b.db = db
-		return db.Update(func(tx *bbolt.Tx) error { return prepareBase(tx, space) })
+		return nil
 	})
-	if err != nil && b.db != nil {
-		err = errors.Join(err, b.db.Close())
-	}
-	return b, err
 }
 
 func prepareBase(tx *bbolt.Tx, space record.SpaceID) error {
@@ -110,43 +152,25 @@ func prepareBase(tx *bbolt.Tx, space record.SpaceID) error {
 			return fmt.Errorf("create bucket: %w", err)
 		}
 	}
-	return putSealed(tx.Bucket(bucketMeta), keyState, state{space: space, next: 1}.append(nil))
+	return tx.Bucket(bucketMeta).Put(keyState, appendSealed(nil, keyState, state{space: space, next: 1}.append(nil)))
 }
 
-func putSealed(b *bbolt.Bucket, key, value []byte) error {
-	return b.Put(key, appendSealed(nil, key, value))
-}
-
-// guard runs fn and turns what a damaged file does to bbolt into an error: panics, and faults of its map.
-func (b *base) guard(fn func() error) (err error) {
-	before := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(before)
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: bbolt stopped: %v", pages.ErrDamaged, p)
-		}
-	}()
-	return fn()
-}
-
-func (b *base) view(fn func(tx *bbolt.Tx) error) error {
-	return b.guard(func() error { return b.db.View(fn) })
-}
-
-func (b *base) update(fn func(tx *bbolt.Tx) error) error {
-	return b.guard(func() error { return b.db.Update(fn) })
-}
-
-// get calls fn with the value of ord, within a transaction; found tells whether there is one.
+// get calls fn with the value of ord, which is valid during the call; found tells whether there is one.
 func (b *base) get(ord record.Ord, fn func(record.Value) error) (found bool, err error) {
+	s, err := b.acquire()
+	if err != nil {
+		return false, err
+	}
+	defer s.release()
 	var key [8]byte
 	binary.BigEndian.PutUint64(key[:], uint64(ord))
-	err = b.view(func(tx *bbolt.Tx) error {
-		v := record.Value(tx.Bucket(bucketRecords).Get(key[:]))
-		if v == nil {
-			return nil
+	err = s.read(func() error {
+		value, err := s.tree.Get(s.records, key[:])
+		if value == nil || err != nil {
+			return err
 		}
 		found = true
+		v := record.Value(value)
 		if err := v.Check(ord); err != nil {
 			return err
 		}
@@ -155,7 +179,7 @@ func (b *base) get(ord record.Ord, fn func(record.Value) error) (found bool, err
 	return found, err
 }
 
-// walk checks the whole file and shows each entry.
+// walkFile checks the whole file and shows each entry.
 func walkFile(path string, visit func(bucket, key, value []byte) error) (pages.Info, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -169,9 +193,20 @@ func walkFile(path string, visit func(bucket, key, value []byte) error) (pages.I
 	return pages.Walk(f, info.Size(), visit)
 }
 
+// close waits for the readers.
 func (b *base) close() error {
-	if b.db == nil {
+	b.mu.Lock()
+	last := b.current
+	b.current = nil
+	b.mu.Unlock()
+	if last != nil {
+		last.release()
+	}
+	switch {
+	case b.db == nil:
 		return nil
+	case b.panicked.Load():
+		return b.file.Close() // the map stays until the process ends
 	}
 	return b.guard(b.db.Close)
 }

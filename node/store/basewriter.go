@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/engramd/engramd/node/record"
-	"go.etcd.io/bbolt"
 )
 
 // A baseWriter brings a memtable into the base of a space and carries the base's state from transaction to
@@ -17,16 +16,20 @@ type baseWriter struct {
 }
 
 // commit does change, which may be nil, and sets the state, in one transaction.
-func (w *baseWriter) commit(applied uint64, change func(*bbolt.Tx) error) error {
+func (w *baseWriter) commit(applied uint64, change func(*baseTx) error) error {
 	before := w.state
-	err := w.space.base.update(func(tx *bbolt.Tx) error {
+	err := w.space.base.update(func(tx *baseTx) error {
 		if change != nil {
 			if err := change(tx); err != nil {
 				return err
 			}
 		}
 		w.state.applied = applied
-		return putSealed(tx.Bucket(bucketMeta), keyState, w.state.append(nil))
+		meta, err := tx.in(bucketMeta)
+		if err != nil {
+			return err
+		}
+		return meta.putSealed(keyState, w.state.append(nil))
 	})
 	if err != nil {
 		w.state = before
@@ -37,22 +40,30 @@ func (w *baseWriter) commit(applied uint64, change func(*bbolt.Tx) error) error 
 	return nil
 }
 
-func (w *baseWriter) value(tx *bbolt.Tx, ord record.Ord) error {
-	b, key, v := tx.Bucket(bucketRecords), ordKey(ord), w.memtable.values[ord]
-	there := b.Get(key) != nil
+func (w *baseWriter) value(tx *baseTx, ord record.Ord) error {
+	b, err := tx.in(bucketRecords)
+	if err != nil {
+		return err
+	}
+	key, v := ordKey(ord), w.memtable.values[ord]
+	old, err := b.get(key)
+	if err != nil {
+		return err
+	}
+	there := old != nil
 	w.state.next = max(w.state.next, ord+1)
 	if v == nil {
 		if there {
 			w.state.count--
 			w.state.hashes -= keyHash(ord)
 		}
-		return b.Delete(key)
+		return b.delete(key)
 	}
 	if !there {
 		w.state.count++
 		w.state.hashes += keyHash(ord)
 	}
-	return b.Put(key, v)
+	return b.put(key, v)
 }
 
 // A source is a memory from which edges lead that changed.
@@ -83,11 +94,17 @@ func (m *memtable) sources() []source {
 	return out
 }
 
-func (w *baseWriter) source(tx *bbolt.Tx, s source) error {
-	b, key, m := tx.Bucket(bucketEdges), ordKey(s.from), w.memtable
+func (w *baseWriter) source(tx *baseTx, s source) error {
+	b, err := tx.in(bucketEdges)
+	if err != nil {
+		return err
+	}
+	key, m := ordKey(s.from), w.memtable
 	var old []EdgeTo
 	if _, wiped := m.wiped[s.from]; !wiped {
-		old = w.edgesOf(b, key)
+		if old, err = w.edgesOf(b, key); err != nil {
+			return err
+		}
 	}
 	changes := make([]edgeChange, 0, len(s.keys))
 	for _, k := range s.keys {
@@ -98,15 +115,15 @@ func (w *baseWriter) source(tx *bbolt.Tx, s source) error {
 	}
 	edges := mergeEdges(make([]EdgeTo, 0, len(old)+len(changes)), old, changes)
 	if len(edges) == 0 {
-		return b.Delete(key)
+		return b.delete(key)
 	}
-	return putSealed(b, key, appendEdges(nil, edges))
+	return b.putSealed(key, appendEdges(nil, edges))
 }
 
-func (w *baseWriter) edgesOf(b *bbolt.Bucket, key []byte) []EdgeTo {
-	sealed := b.Get(key)
-	if sealed == nil {
-		return nil
+func (w *baseWriter) edgesOf(b *bucketTx, key []byte) ([]EdgeTo, error) {
+	sealed, err := b.get(key)
+	if sealed == nil || err != nil {
+		return nil, err
 	}
 	plain, err := unseal("edges", key, sealed)
 	var edges []EdgeTo
@@ -115,9 +132,9 @@ func (w *baseWriter) edgesOf(b *bbolt.Bucket, key []byte) []EdgeTo {
 	}
 	if err != nil {
 		w.space.isolate(err)
-		return nil
+		return nil, nil
 	}
-	return edges
+	return edges, nil
 }
 
 // accessPages returns the memories whose access changed, by page.
@@ -135,10 +152,18 @@ func (m *memtable) accessPages() [][]record.Ord {
 	return out
 }
 
-func (w *baseWriter) accessPage(tx *bbolt.Tx, ords []record.Ord) error {
-	b, key := tx.Bucket(bucketAccess), ordKey(pageOf(ords[0]))
+func (w *baseWriter) accessPage(tx *baseTx, ords []record.Ord) error {
+	b, err := tx.in(bucketAccess)
+	if err != nil {
+		return err
+	}
+	key := ordKey(pageOf(ords[0]))
+	sealed, err := b.get(key)
+	if err != nil {
+		return err
+	}
 	var page []byte
-	if sealed := b.Get(key); sealed != nil {
+	if sealed != nil {
 		old, err := unseal("access", key, sealed)
 		if err != nil {
 			w.space.isolate(err)
@@ -148,13 +173,16 @@ func (w *baseWriter) accessPage(tx *bbolt.Tx, ords []record.Ord) error {
 	for _, ord := range ords {
 		page = setAccess(page, ord, w.memtable.access[ord])
 	}
-	return putSealed(b, key, page)
+	return b.putSealed(key, page)
 }
 
-func (w *baseWriter) dead(tx *bbolt.Tx, ord record.Ord) error {
-	b := tx.Bucket(bucketDead)
-	if w.memtable.dead[ord] {
-		return putSealed(b, ordKey(ord), nil)
+func (w *baseWriter) dead(tx *baseTx, ord record.Ord) error {
+	b, err := tx.in(bucketDead)
+	if err != nil {
+		return err
 	}
-	return b.Delete(ordKey(ord))
+	if w.memtable.dead[ord] {
+		return b.putSealed(ordKey(ord), nil)
+	}
+	return b.delete(ordKey(ord))
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/node/disk"
-	"go.etcd.io/bbolt"
 )
 
 // perTx is how many records a transaction of a checkpoint changes at most.
@@ -23,6 +22,11 @@ func (s *Space) Checkpoint(ctx context.Context) (uint64, error) {
 	}
 	s.baseMu.Lock()
 	defer s.baseMu.Unlock()
+	return s.checkpoint(ctx)
+}
+
+// checkpoint is Checkpoint for whoever holds baseMu.
+func (s *Space) checkpoint(ctx context.Context) (uint64, error) {
 	for {
 		m, left := s.freeze()
 		if m == nil {
@@ -54,6 +58,14 @@ func (s *Space) freeze() (m *memtable, left bool) {
 	s.frozen.last = s.last
 	s.active = newMemtable(s.last + 1)
 	return s.frozen, false
+}
+
+// halfWritten tells whether an earlier checkpoint ended in the middle, and left the base with some of what came after its LSN. Whoever
+// asks holds baseMu.
+func (s *Space) halfWritten() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.frozen != nil
 }
 
 func (s *Space) thaw(m *memtable) {
@@ -90,12 +102,12 @@ func (s *Space) write(ctx context.Context, m *memtable) error {
 }
 
 // inChunks calls change for each key, in as many transactions as it takes.
-func inChunks[K any](ctx context.Context, w *baseWriter, keys []K, change func(*bbolt.Tx, K) error) error {
+func inChunks[K any](ctx context.Context, w *baseWriter, keys []K, change func(*baseTx, K) error) error {
 	for chunk := range slices.Chunk(keys, perTx) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := w.commit(w.space.state.applied, func(tx *bbolt.Tx) error {
+		err := w.commit(w.space.state.applied, func(tx *baseTx) error {
 			for _, k := range chunk {
 				if err := change(tx, k); err != nil {
 					return err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/engramd/engramd/node/pages"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -81,11 +82,15 @@ func TestStructuralDamageRefusesOneSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	info, err := pages.Walk(bytes.NewReader(whole), int64(len(whole)), func(_, _, _ []byte) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	rng := rand.New(rand.NewPCG(5, 5))
 	refused := 0
 	for range 40 {
 		b := append([]byte(nil), whole...)
-		page := rng.IntN(len(b) / os.Getpagesize())
+		page := rng.IntN(int(info.Pages))
 		b[page*os.Getpagesize()+rng.IntN(48)] ^= 1 << rng.IntN(8)
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)

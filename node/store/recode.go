@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/engramd/engramd/node/record"
-	"go.etcd.io/bbolt"
 )
 
 // A Recoded is a memory whose value is now stored in another way.
@@ -42,11 +41,18 @@ func (s *Space) recode(ords []record.Ord, change func(record.Ord, record.Value) 
 		return nil, err
 	}
 	var recoded []Recoded
-	err := s.base.update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketRecords)
+	err := s.base.update(func(tx *baseTx) error {
+		b, err := tx.in(bucketRecords)
+		if err != nil {
+			return err
+		}
 		for _, ord := range ords {
 			key := ordKey(ord)
-			v := record.Value(b.Get(key))
+			old, err := b.get(key)
+			if err != nil {
+				return err
+			}
+			v := record.Value(old)
 			if v == nil || v.Check(ord) != nil || v.Version() != s.Version(ord) {
 				continue
 			}
@@ -58,7 +64,7 @@ func (s *Space) recode(ords []record.Ord, change func(record.Ord, record.Value) 
 			if n == nil {
 				continue
 			}
-			if err := b.Put(key, n); err != nil {
+			if err := b.put(key, n); err != nil {
 				return err
 			}
 			recoded = append(recoded, Recoded{ord, version})
@@ -78,8 +84,12 @@ func (s *Space) SetMeta(name string, value []byte) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	return s.failed(s.base.update(func(tx *bbolt.Tx) error {
-		return putSealed(tx.Bucket(bucketMeta), []byte(name), value)
+	return s.failed(s.base.update(func(tx *baseTx) error {
+		meta, err := tx.in(bucketMeta)
+		if err != nil {
+			return err
+		}
+		return meta.putSealed([]byte(name), value)
 	}))
 }
 
@@ -88,11 +98,16 @@ func (s *Space) Meta(name string) ([]byte, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
+	snap, err := s.base.acquire()
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	defer snap.release()
 	var value []byte
-	err := s.base.view(func(tx *bbolt.Tx) error {
-		sealed := tx.Bucket(bucketMeta).Get([]byte(name))
-		if sealed == nil {
-			return nil
+	err = snap.read(func() error {
+		sealed, err := snap.tree.Get(snap.meta, []byte(name))
+		if sealed == nil || err != nil {
+			return err
 		}
 		plain, err := unseal("meta", []byte(name), sealed)
 		value = bytes.Clone(plain)
@@ -108,26 +123,30 @@ func (s *Space) CopyBase(w io.Writer, before func(lsn uint64) error) (lsn uint64
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	err = s.base.guard(func() error {
-		s.baseMu.Lock()
-		tx, err := s.base.db.Begin(false)
-		if err == nil {
-			lsn = s.state.applied
-			if before != nil {
-				err = before(lsn)
-			}
+	snap, lsn, err := s.hold(before)
+	if err != nil {
+		return 0, s.failed(err)
+	}
+	defer snap.release()
+	_, err = snap.tx.WriteTo(w) // reads the file, not the map
+	return lsn, err
+}
+
+// hold returns the base as it is now and the LSN up to which it is complete.
+func (s *Space) hold(before func(lsn uint64) error) (*snapshot, uint64, error) {
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	if err := s.Err(); err != nil {
+		return nil, 0, err
+	}
+	lsn := s.state.applied
+	if before != nil {
+		if err := before(lsn); err != nil {
+			return nil, 0, err
 		}
-		s.baseMu.Unlock()
-		if tx != nil {
-			defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
-		}
-		if err != nil {
-			return err
-		}
-		_, err = tx.WriteTo(w)
-		return err
-	})
-	return lsn, s.failed(err)
+	}
+	snap, err := s.base.acquire()
+	return snap, lsn, err
 }
 
 // Size returns the bytes of the base's file, and how many of them hold something.
@@ -135,11 +154,13 @@ func (s *Space) Size() (file, used int64, err error) {
 	if err := s.Err(); err != nil {
 		return 0, 0, err
 	}
-	err = s.base.view(func(tx *bbolt.Tx) error {
-		stats := s.base.db.Stats()
-		file = tx.Size()
-		used = file - int64(stats.FreePageN+stats.PendingPageN)*int64(s.base.db.Info().PageSize)
-		return nil
-	})
-	return file, used, s.failed(err)
+	snap, err := s.base.acquire()
+	if err != nil {
+		return 0, 0, s.failed(err)
+	}
+	defer snap.release()
+	stats := s.base.db.Stats()
+	info := snap.tree.Info()
+	file = int64(info.Pages) * int64(info.PageSize)
+	return file, file - int64(stats.FreePageN+stats.PendingPageN)*int64(info.PageSize), nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/wal"
@@ -16,6 +18,7 @@ type SpaceInfo struct {
 	Name      string
 	Dimension int // of its vectors; 0: not fixed yet
 	Count     int
+	CreatedAt time.Time
 	Err       error // why it is refused, or nil
 }
 
@@ -43,7 +46,7 @@ func (st *Store) Spaces() []SpaceInfo {
 	var out []SpaceInfo
 	for _, e := range st.catalog.Spaces {
 		if s := st.byID[e.ID]; s != nil && !e.Deleted {
-			out = append(out, SpaceInfo{ID: e.ID, Name: e.Name, Dimension: e.Dimension, Count: s.Count(), Err: s.Err()})
+			out = append(out, SpaceInfo{ID: e.ID, Name: e.Name, Dimension: e.Dimension, Count: s.Count(), CreatedAt: e.CreatedAt, Err: s.Err()})
 		}
 	}
 	slices.SortFunc(out, func(a, b SpaceInfo) int {
@@ -165,6 +168,13 @@ func (st *Store) Alias(name, target string) error {
 	}
 	st.catalog = c
 	return nil
+}
+
+// Aliases returns the names that lead to spaces, and the names of those.
+func (st *Store) Aliases() map[string]string {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return maps.Clone(st.catalog.Aliases)
 }
 
 // Drop deletes a space: a tombstone in the catalog, then its files. What the log still says about its id is
