@@ -103,9 +103,8 @@ func (p *spreads) next() {
 	}
 }
 
-// queue returns how many spreads wait and how many run.
-func (p *spreads) queue() (waiting, busy int) {
+func (p *spreads) stats() SpreadStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiting), p.busy
+	return SpreadStats{Workers: p.workers, Busy: p.busy, Waiting: len(p.waiting)}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"hash/maphash"
+	"unsafe"
 
 	"github.com/engramd/engramd/node/record"
 )
@@ -135,4 +136,13 @@ func (x *index) rehash() {
 			x.place(record.Ord(ord), x.id(record.Ord(ord)))
 		}
 	}
+}
+
+// bytes returns what the index takes.
+func (x *index) bytes() int64 {
+	n := int64(cap(x.rows))*int64(unsafe.Sizeof(row{})) + int64(cap(x.slots))*int64(unsafe.Sizeof(slot(0)))
+	for _, c := range x.ids.chunks {
+		n += int64(cap(c))
+	}
+	return n
 }

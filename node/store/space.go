@@ -112,6 +112,13 @@ func (s *Space) Limit() record.Ord {
 // Dead returns the ordinals that were deleted and not given back yet. Views may ask in Loaded only.
 func (s *Space) Dead() []record.Ord { return slices.Collect(maps.Keys(s.dead)) }
 
+// IndexBytes returns what ids and versions of all memories take in memory.
+func (s *Space) IndexBytes() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.bytes()
+}
+
 // isolate remembers damage that touches single values only.
 func (s *Space) isolate(err error) {
 	s.mu.Lock()
