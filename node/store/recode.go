@@ -132,12 +132,18 @@ func (s *Space) CopyBase(w io.Writer, before func(lsn uint64) error) (lsn uint64
 	return lsn, err
 }
 
-// hold returns the base as it is now and the LSN up to which it is complete.
+// hold returns the base as it is now and the LSN up to which it is complete. What a checkpoint left half-written is written first: with
+// some of it the base would be of no moment at all.
 func (s *Space) hold(before func(lsn uint64) error) (*snapshot, uint64, error) {
 	s.baseMu.Lock()
 	defer s.baseMu.Unlock()
 	if err := s.Err(); err != nil {
 		return nil, 0, err
+	}
+	if s.halfWritten() {
+		if _, err := s.checkpoint(context.Background()); err != nil {
+			return nil, 0, err
+		}
 	}
 	lsn := s.state.applied
 	if before != nil {

@@ -2,9 +2,7 @@ package vector
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -33,6 +31,9 @@ func (v *View) Checkpoint(uint64) error {
 	f, err := v.reach(len(drafts[0].vector), drafts[len(drafts)-1].ord)
 	if err != nil {
 		return fmt.Errorf("vectors: %w", err)
+	}
+	for _, c := range v.copies {
+		c.save(drafts)
 	}
 	if err := f.write(drafts); err != nil {
 		return fmt.Errorf("vectors: write %s: %w", f.path, err)
@@ -102,33 +103,4 @@ func (v *View) written(drafts []draft) {
 			delete(v.pending, d.ord)
 		}
 	}
-}
-
-// Copy writes the vector file as the last Checkpoint left it to the new file name; no checkpoint passes meanwhile.
-// Call it where [store.Space.CopyBase] calls before, so that base and vectors are of one moment. It makes nothing if there
-// is no vector yet.
-func (v *View) Copy(name string) error {
-	v.checkpointing.Lock()
-	defer v.checkpointing.Unlock()
-	f := v.file.Load()
-	if f == nil {
-		return nil
-	}
-	from, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from) // copy_file_range: shares or copies inside the kernel
-	if err == nil {
-		err = to.Sync()
-	}
-	if err := errors.Join(err, to.Close()); err != nil {
-		return errors.Join(fmt.Errorf("copy %s: %w", f.path, err), os.Remove(name))
-	}
-	return nil
 }

@@ -164,28 +164,3 @@ func served(t *testing.T, w *world) {
 		}
 	}
 }
-
-func TestCopyIsTheLastCheckpoint(t *testing.T) {
-	w := newWorld(t, vector.Options{})
-	name := filepath.Join(t.TempDir(), "vectors")
-	if err := w.Copy(name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a copy of nothing: %v", err)
-	}
-	rng := rand.New(rand.NewPCG(6, 6))
-	w.fill(rng, 50, 9)
-	w.checkpoint()
-	want := maps.Clone(w.want)
-	w.fill(rng, 70, 9)
-	if err := w.Copy(name); err != nil {
-		t.Fatal(err)
-	}
-	w.checkpoint()
-	c := newWorld(t, vector.Options{})
-	c.want, c.lsn = want, 50
-	c.opts.Dir = filepath.Dir(name)
-	c.again(nil)
-	c.check()
-}

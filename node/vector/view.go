@@ -29,7 +29,8 @@ type View struct {
 	log  *slog.Logger
 	dot  func(a, b []float32) float32
 
-	checkpointing sync.Mutex // one writer of the file, and no copy beside it
+	checkpointing sync.Mutex // one writer of the file
+	copies        []*Copy    // under way; changed by who holds checkpointing
 	file          atomic.Pointer[file]
 
 	mu      sync.RWMutex // all below; never held while the map is touched
