@@ -117,6 +117,10 @@ func (s *Space) account(op *record.Op) {
 			s.free = append(s.free, op.Ord)
 		}
 	}
+	if s.ends != nil && op.To != 0 {
+		s.ends.mark(op.Ord)
+		s.ends.mark(op.To)
+	}
 	// A link to an ordinal whose put is lost must not meet the next one that gets the ordinal.
 	s.next = max(s.next, op.Ord+1, op.To+1)
 }

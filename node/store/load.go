@@ -90,6 +90,10 @@ func (l *loading) entry(bucket, key, value []byte) error {
 			l.space.isolate(err)
 			return nil
 		}
+		l.space.ends.mark(ord)
+		for _, e := range l.edges {
+			l.space.ends.mark(e.To)
+		}
 		for _, v := range l.space.views {
 			v.LoadEdges(ord, l.edges)
 		}

@@ -103,7 +103,7 @@ func (s *Space) setApart() error {
 	lsn := s.last
 	for _, m := range []*memtable{s.frozen, s.active} {
 		if m != nil {
-			ops = m.appendOps(ops, s.id)
+			ops = m.appendOps(ops, s)
 			bytes += m.bytes
 		}
 	}
@@ -123,11 +123,19 @@ func (s *Space) setApart() error {
 }
 
 // appendOps writes the memtable as ops, whose order among different keys does not matter.
-func (m *memtable) appendOps(dst []byte, space record.SpaceID) []byte {
+func (m *memtable) appendOps(dst []byte, s *Space) []byte {
+	space := s.id
 	for ord, v := range m.values {
 		op := record.Op{Kind: record.Put, Space: space, Ord: ord, Value: v}
-		if v == nil {
+		switch {
+		case v == nil:
 			op.Kind = record.Delete
+		case v.VectorVersion() != 0:
+			if op.Vector = s.vectorOf(ord); op.Vector != nil {
+				op.Value = v.SettingVector(ord)
+			} else {
+				op.Value = v.Rewrite(ord, v.Version(), 0)
+			}
 		}
 		dst = record.AppendOp(dst, &op)
 	}
@@ -147,6 +155,20 @@ func (m *memtable) appendOps(dst []byte, space record.SpaceID) []byte {
 		dst = record.AppendOp(dst, &record.Op{Kind: record.Touch, Space: space, Ord: ord, Access: a})
 	}
 	return dst
+}
+
+// vectorOf returns the vector of ord from the view that keeps them, nil if none can tell.
+func (s *Space) vectorOf(ord record.Ord) []float32 {
+	for _, view := range s.views {
+		if keeper, ok := view.(interface {
+			Get(ctx context.Context, ord record.Ord, since uint64) ([]float32, error)
+		}); ok {
+			if vector, err := keeper.Get(context.Background(), ord, 0); err == nil {
+				return vector
+			}
+		}
+	}
+	return nil
 }
 
 // release lets go of the log up to lsn, which all bases have.

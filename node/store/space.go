@@ -34,6 +34,7 @@ type Space struct {
 	next record.Ord   // never given yet
 	free []record.Ord // given, deleted, and freed
 	dead map[record.Ord]bool
+	ends *ends // where edges begin and end; nil once loaded
 
 	// Of whoever writes the base: a checkpoint, a migration.
 	baseMu sync.Mutex
@@ -123,6 +124,9 @@ func (s *Space) IndexBytes() int64 {
 func (s *Space) isolate(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.faults, func(old error) bool { return old.Error() == err.Error() }) {
+		return // it was found before
+	}
 	if len(s.faults) < maxFaults {
 		s.faults = append(s.faults, err)
 	}
@@ -140,6 +144,9 @@ func (s *Space) Faults() []error {
 func (s *Space) failed(err error) error {
 	if gone := s.Err(); err != nil && gone != nil {
 		return gone // the base was closed meanwhile
+	}
+	if errors.Is(err, ErrReadOnly) {
+		s.store.broken.CompareAndSwap(nil, &err)
 	}
 	if !errors.Is(err, pages.ErrDamaged) {
 		return err

@@ -166,7 +166,7 @@ func (st *Store) read() error {
 // openSpace loads a space. One whose base is damaged is there and refuses everything.
 func (st *Store) openSpace(e entry) (*Space, error) {
 	s := &Space{
-		store: st, id: e.ID, dir: spaceDir(e.ID), index: newIndex(), dead: map[record.Ord]bool{}, next: 1,
+		store: st, id: e.ID, dir: spaceDir(e.ID), index: newIndex(), dead: map[record.Ord]bool{}, next: 1, ends: &ends{},
 	}
 	s.name.Store(&e.Name)
 	s.active = newMemtable(1)
@@ -194,17 +194,24 @@ func (st *Store) openSpace(e entry) (*Space, error) {
 	return s, nil
 }
 
-// loaded ends the loading of a space: what is neither alive nor dead was freed.
+// loaded ends the loading of a space: what is neither alive nor dead was freed. Unless an edge leads to it or from it: the
+// memory is lost in damage, and whoever gets its ordinal must not inherit that. Then it is dead, until the graph has
+// dropped the edge.
 func (s *Space) loaded() error {
 	if s.Err() != nil {
 		return nil
 	}
 	s.free = s.free[:0] // what the replay freed may be taken again since
 	for ord := record.Ord(1); ord < s.next; ord++ {
-		if s.index.version(ord) == 0 && !s.dead[ord] {
+		switch {
+		case s.index.version(ord) != 0 || s.dead[ord]:
+		case s.ends.has(ord):
+			s.dead[ord] = true
+		default:
 			s.free = append(s.free, ord)
 		}
 	}
+	s.ends = nil
 	for _, v := range s.views {
 		if err := v.Loaded(); err != nil {
 			return fmt.Errorf("space %s: %w", s.Name(), err)
