@@ -86,7 +86,7 @@ func (st *Store) takeOver(ctx context.Context, file string) error {
 
 // rebrand makes a base that of another space, complete up to applied at most.
 func rebrand(file string, id record.SpaceID, applied uint64) error {
-	b, err := openBase(file, 0, id)
+	b, err := openBase(file, 0)
 	if err != nil {
 		return err
 	}

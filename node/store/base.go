@@ -97,15 +97,45 @@ type base struct {
 // minMap is how much a base can grow at least before its map, which is never replaced, ends.
 const minMap = 64 << 20
 
-// openBase opens the file, which was walked before, or makes it.
-func openBase(path string, mapBytes int, space record.SpaceID) (*base, error) {
-	b, err := bareBase(path, mapBytes, false)
-	if err != nil {
-		return b, err
+// Files beside a base that are not it yet. What is left of them is removed at open.
+const (
+	unfinishedBase = ".new"     // one that is being made
+	compactedBase  = ".compact" // one that is to take its place
+)
+
+// sweepBase removes what was left unfinished beside the base.
+func sweepBase(path string) error {
+	for _, suffix := range []string{unfinishedBase, compactedBase} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what was unfinished: %w", err)
+		}
 	}
-	err = b.guard(func() error {
-		return b.db.Update(func(tx *bbolt.Tx) error { return prepareBase(tx, space) })
-	})
+	return nil
+}
+
+// makeBase makes the file of a space that is new, unless it is there: whole or not at all. The caller syncs its name.
+func makeBase(path string, space record.SpaceID) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := sweepBase(path); err != nil {
+		return err
+	}
+	b, err := bareBase(path+unfinishedBase, 0, false)
+	if err == nil {
+		err = b.guard(func() error {
+			return b.db.Update(func(tx *bbolt.Tx) error { return prepareBase(tx, space) })
+		})
+	}
+	if err := errors.Join(err, b.close()); err != nil {
+		return errors.Join(fmt.Errorf("make %s: %w", path, err), os.Remove(path+unfinishedBase))
+	}
+	return os.Rename(path+unfinishedBase, path)
+}
+
+// openBase opens the file, which was walked before. It writes nothing: reads go on where the disk is full.
+func openBase(path string, mapBytes int) (*base, error) {
+	b, err := bareBase(path, mapBytes, false)
 	if err == nil {
 		err = b.refresh()
 	}
@@ -144,9 +174,6 @@ func bareBase(path string, mapBytes int, noSync bool) (*base, error) {
 }
 
 func prepareBase(tx *bbolt.Tx, space record.SpaceID) error {
-	if tx.Bucket(bucketMeta) != nil {
-		return nil
-	}
 	for _, name := range buckets {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return fmt.Errorf("create bucket: %w", err)

@@ -139,3 +139,11 @@ func outOfRoom(err error) bool {
 	}
 	return false
 }
+
+// room says it in the words of this package if err is for lack of room.
+func room(err error) error {
+	if disk.IsFull(err) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrReadOnly) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}

@@ -69,7 +69,7 @@ func (c catalog) write(fsys disk.FS) error {
 		return err
 	}
 	if err := disk.WriteWhole(fsys, catalogFile, append(sealed, '\n')); err != nil {
-		return fmt.Errorf("write catalog: %w", err)
+		return room(fmt.Errorf("write catalog: %w", err))
 	}
 	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/engramd/engramd/node/disk"
 )
 
 // perTx is how many records a transaction of a checkpoint changes at most.
@@ -150,13 +148,10 @@ func (st *Store) Checkpoint(ctx context.Context) error {
 		errs = errors.Join(errs, err)
 	}
 	if errs != nil {
-		if disk.IsFull(errs) {
-			errs = fmt.Errorf("%w: %w", ErrFull, errs)
-		}
-		return errs
+		return room(errs)
 	}
 	if err := st.release(ctx, lsn); err != nil {
-		return fmt.Errorf("release the log: %w", err)
+		return room(fmt.Errorf("release the log: %w", err))
 	}
 	return nil
 }

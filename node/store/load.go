@@ -35,14 +35,12 @@ type loading struct {
 	edges  []EdgeTo
 }
 
-// load reads the base of s, if it has one already. An error about its content wraps pages.ErrDamaged or
-// record.ErrCorrupt.
+// load reads the base of s. An error about its content wraps pages.ErrDamaged or record.ErrCorrupt.
 func (s *Space) load(path string) error {
 	l := loading{space: s}
 	_, err := walkFile(path, l.entry)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.state = state{space: s.id, next: 1}
-		return nil
+		return fmt.Errorf("%w: there is no such file", pages.ErrDamaged)
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func lowerVersions(file string, limit uint64) error {
 
 // rewrite replaces each value for which change returns another one, in key order. Damaged values stay as they are.
 func rewrite(file string, change func(record.Ord, record.Value) record.Value) error {
-	b, err := openBase(file, 0, 0)
+	b, err := openBase(file, 0)
 	if err != nil {
 		return err
 	}

@@ -77,24 +77,37 @@ func (st *Store) Create(name string, dimension int) (*Space, error) {
 	if _, taken := st.catalog.Aliases[name]; taken {
 		return nil, fmt.Errorf("%w: %s is an alias", ErrSpaceExists, name)
 	}
+	// Its files come before its entry: a space of the catalog has a base, or lost it.
 	c := st.catalog.clone()
 	e := entry{ID: c.NextID, Name: name, Dimension: dimension, CreatedAt: st.opts.Now().UTC()}
 	c.NextID++
-	c.Spaces = append(c.Spaces, e)
 	if err := c.write(st.opts.FS); err != nil {
 		return nil, err
 	}
 	st.catalog = c
 	s, err := st.begin(e)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, removeAll(st.opts.FS.Path(spaceDir(e.ID))))
 	}
+	c = c.clone()
+	c.Spaces = append(c.Spaces, e)
+	if err := c.write(st.opts.FS); err != nil {
+		return nil, errors.Join(err, s.close(), removeAll(st.opts.FS.Path(spaceDir(e.ID))))
+	}
+	st.catalog = c
 	st.spaces[name], st.byID[e.ID] = s, s
 	return s, nil
 }
 
 // begin opens a space that is new in this store, and notes that the log so far has nothing for it.
 func (st *Store) begin(e entry) (*Space, error) {
+	if err := st.opts.FS.MakeDir(spaceDir(e.ID)); err != nil {
+		return nil, room(fmt.Errorf("make the directory of space %s: %w", e.Name, err))
+	}
+	err := makeBase(st.opts.FS.Path(spaceDir(e.ID))+"/base.db", e.ID)
+	if err != nil {
+		return nil, room(fmt.Errorf("space %s: %w", e.Name, err))
+	}
 	s, err := st.openSpace(e)
 	if err == nil {
 		err = s.Err()
@@ -104,10 +117,13 @@ func (st *Store) begin(e entry) (*Space, error) {
 		err = w.commit(st.applied.Load(), nil)
 	}
 	if err == nil {
+		err = st.opts.FS.SyncDir(s.dir)
+	}
+	if err == nil {
 		err = s.loaded()
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, room(errors.Join(err, s.close()))
 	}
 	return s, nil
 }

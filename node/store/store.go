@@ -178,9 +178,12 @@ func (st *Store) openSpace(e entry) (*Space, error) {
 		return s, fmt.Errorf("views of space %s: %w", e.Name, err)
 	}
 	path := s.Dir() + "/base.db"
+	if err := sweepBase(path); err != nil {
+		return s, fmt.Errorf("space %s: %w", e.Name, err)
+	}
 	err = s.load(path)
 	if err == nil {
-		s.base, err = openBase(path, st.opts.MapBytes, s.id)
+		s.base, err = openBase(path, st.opts.MapBytes)
 	}
 	switch {
 	case isDamage(err):
