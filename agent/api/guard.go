@@ -23,6 +23,9 @@ type guard struct {
 	origin  *http.CrossOriginProtection
 }
 
+// AnyHost among [Config.Hosts] stands for every name: for what is open to everybody anyway.
+const AnyHost = "*"
+
 func newGuard(cfg Config, a *Access) *guard {
 	g := &guard{
 		hosts: append([]string{"localhost"}, cfg.Hosts...),
@@ -42,7 +45,7 @@ func newGuard(cfg Config, a *Access) *guard {
 // check returns a *Problem for a request that a foreign web page may have made.
 func (g *guard) check(r *http.Request) error {
 	if !g.trusted && !g.ours(r.Host) {
-		return problem(http.StatusMisdirectedRequest, "foreign-host", "the name %.100q is not this agent's", r.Host).
+		return problem(http.StatusMisdirectedRequest, "foreign-host", "the name %.100q is not ours", r.Host).
 			WithRemedy("use its address or localhost")
 	}
 	if g.origin.Check(r) != nil || !g.trusted && foreign(r) {
@@ -64,6 +67,9 @@ func foreign(r *http.Request) bool {
 
 // ours reports whether a Host header names this agent.
 func (g *guard) ours(hostport string) bool {
+	if slices.Contains(g.hosts, AnyHost) {
+		return true
+	}
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h

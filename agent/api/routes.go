@@ -97,28 +97,6 @@ func (s *Server) Probes(metrics http.Handler) http.Handler {
 	return http.MaxBytesHandler(mux, maxBody)
 }
 
-// only lets callers with a role through.
-func (s *Server) only(needs Role, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if needs == Nobody {
-			next.ServeHTTP(w, r)
-			return
-		}
-		who, err := s.access.who(r)
-		switch {
-		case err != nil:
-			s.refuse(w, r, err)
-		case who.role < needs && who.name == "":
-			s.refuse(w, r, problem(http.StatusUnauthorized, "unauthorized", "this needs a token or a client certificate with the role %s", needs).
-				WithRemedy("send Authorization: Bearer TOKEN, with one of the token file"))
-		case who.role < needs:
-			s.refuse(w, r, problem(http.StatusForbidden, "forbidden", "this needs the role %s, and %s has %s", needs, who.name, who.role))
-		default:
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
-		}
-	})
-}
-
 // A callerKey finds the caller in a request's context.
 type callerKey struct{}
 

@@ -35,40 +35,21 @@ type Mounts struct {
 
 // A Server serves the API.
 type Server struct {
-	cfg     Config
+	*Gate
 	backend Backend
-	log     *slog.Logger
-	access  *Access
-	tls     *tls.Config
-	guard   *guard
 	handler http.Handler
 }
 
 // New makes a server. It refuses to be open to other machines without access control, and reads the
 // token file and the certificates, so that a fault in them shows at once.
 func New(cfg Config, b Backend, m Mounts, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, backend: b, log: log, access: &Access{certs: cfg.ClientCAFile != ""}}
-	if err := s.open(); err != nil {
-		return nil, fmt.Errorf("api: %w", err)
+	gate, err := NewGate(cfg, log)
+	if err != nil {
+		return nil, err
 	}
-	s.guard = newGuard(cfg, s.access)
+	s := &Server{Gate: gate, backend: b}
 	s.handler = s.limited(s.routes(m))
 	return s, nil
-}
-
-func (s *Server) open() (err error) {
-	if s.cfg.TokenFile != "" {
-		if s.access.tokens, err = openTokens(s.cfg.TokenFile, s.log); err != nil {
-			return err
-		}
-	}
-	if s.tls, err = newTLS(s.cfg); err != nil {
-		return err
-	}
-	if !loopback(s.cfg.Addr) && s.access.tokens == nil && !s.access.certs && !s.cfg.Insecure {
-		return fmt.Errorf("%s is open to other machines, and anybody there could change the targets: set auth.token_file or tls.client_ca_file, listen on 127.0.0.1, or say listen.insecure: true", s.cfg.Addr)
-	}
-	return nil
 }
 
 // Handler is the whole API, for tests and for other listeners.
@@ -80,32 +61,43 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	return Serve(ctx, ln, s.handler, s.tls, s.log)
 }
 
-// What a client may take. Long answers are bounded by the time to write them, not by their size.
-const (
-	headerTime    = 10 * time.Second
-	readTime      = 30 * time.Second
-	writeTime     = 3 * time.Minute
-	idleTime      = 2 * time.Minute
-	farewell      = 3 * time.Second // for what is under way at the end
-	maxHeaderSize = 32 << 10
-	maxConns      = 512
-)
+// Bounds are what the clients of a server may take. Zero is unbounded.
+type Bounds struct {
+	Header, Read, Write, Idle time.Duration
+	// Farewell is what requests under way get at the end: half of it in peace, then their context ends.
+	Farewell    time.Duration
+	HeaderBytes int
+	Conns       int // open at a time; more wait in the kernel's queue
+}
+
+// own are the API's. Long answers are bounded by the time to write them, not by their size.
+var own = Bounds{
+	Header: 10 * time.Second, Read: 30 * time.Second, Write: 3 * time.Minute, Idle: 2 * time.Minute,
+	Farewell: 3 * time.Second, HeaderBytes: 32 << 10, Conns: 512,
+}
 
 // Serve serves h on ln with the same bounds as the API, until ctx ends: for listen.metrics with
 // [Probes]. It closes ln and joins everything it started.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, secure *tls.Config, log *slog.Logger) error {
+	return ServeWithin(ctx, own, ln, h, secure, log)
+}
+
+// ServeWithin is Serve with bounds of the caller's.
+func ServeWithin(ctx context.Context, bounds Bounds, ln net.Listener, h http.Handler, secure *tls.Config, log *slog.Logger) error {
 	// Requests live on for a moment after ctx, and end with Serve.
 	base, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(errStopping)
 	srv := &http.Server{
 		Handler: h, TLSConfig: secure,
-		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: maxHeaderSize,
+		ReadHeaderTimeout: bounds.Header, ReadTimeout: bounds.Read, WriteTimeout: bounds.Write, IdleTimeout: bounds.Idle,
+		MaxHeaderBytes: bounds.HeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:    func(net.Listener) context.Context { return base },
 	}
 	ended := make(chan error, 1)
-	ln = limitConns(ln, maxConns)
+	if bounds.Conns > 0 {
+		ln = limitConns(ln, bounds.Conns)
+	}
 	go func() {
 		if secure != nil {
 			ended <- srv.ServeTLS(ln, "", "")
@@ -118,14 +110,14 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, secure *tls.Con
 		return fmt.Errorf("api: serve on %s: %w", ln.Addr(), errors.Join(err, srv.Close()))
 	case <-ctx.Done():
 	}
-	return shutdown(srv, stop, ended)
+	return shutdown(srv, bounds.Farewell, stop, ended)
 }
 
 // errStopping is the cause of requests that end because the agent does.
 var errStopping = errors.New("engramd is stopping")
 
 // shutdown ends srv: first kindly, then by cancelling what is under way, then by closing.
-func shutdown(srv *http.Server, stop context.CancelCauseFunc, ended <-chan error) error {
+func shutdown(srv *http.Server, farewell time.Duration, stop context.CancelCauseFunc, ended <-chan error) error {
 	patience, done := context.WithTimeout(context.Background(), farewell)
 	defer done()
 	halfway := time.AfterFunc(farewell/2, func() { stop(errStopping) })

@@ -22,20 +22,16 @@ const (
 func (s *Server) limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recovered(w, r)
-		w.Header().Set("Server", "engramd")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, maxQuery)
-		if err := s.guard.check(r); err != nil {
-			s.refuse(w, r, err)
-			return
+		if s.enter(w, r) {
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
 // recovered answers for a handler that panicked: one bad request must not end an agent that has an
 // action under way.
-func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
+func (g *Gate) recovered(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
 		return
@@ -43,7 +39,7 @@ func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p) // the server's own way to cut an answer short
 	}
-	s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	g.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	writeProblem(w, problem(http.StatusInternalServerError, "internal", "engramd failed to answer; its log says why"))
 }
 
@@ -68,7 +64,7 @@ func decode(r *http.Request, into any) error {
 }
 
 // refuse answers with a problem: err itself if it is one.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := errors.AsType[*Problem](err)
 	switch {
 	case known:
@@ -77,7 +73,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, context.Canceled):
 		p = Unavailable("engramd is stopping")
 	default:
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		g.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		p = problem(http.StatusInternalServerError, "internal", "%v", err)
 	}
 	if p.Status == http.StatusUnauthorized {
