@@ -174,7 +174,7 @@ func (s *Space) vectorOf(ord record.Ord) []float32 {
 // release lets go of the log up to lsn, which all bases have.
 func (st *Store) release(ctx context.Context, lsn uint64) error {
 	if !st.log.Releasable(lsn) {
-		return nil
+		return st.log.TrimKept()
 	}
 	for _, s := range st.open() {
 		if err := s.advance(ctx, lsn); err != nil {
@@ -216,6 +216,10 @@ func (st *Store) noteCheckpoint(err error) {
 	case errors.Is(err, context.Canceled):
 		return
 	case errors.Is(err, ErrFull):
+		// What the log keeps without need may be the room that is missing.
+		if trim := st.log.Trim(0); trim != nil {
+			err = errors.Join(err, trim)
+		}
 	case errors.Is(err, ErrDamaged):
 	default:
 		readOnly := fmt.Errorf("%w: %w", ErrReadOnly, err)

@@ -279,6 +279,12 @@ func (st *Store) Stats() Stats {
 	return Stats{WAL: st.log.Stats(), Recovery: st.report, MemtableBytes: st.memory.Load(), ReadOnly: st.readOnly()}
 }
 
+// SetWALRetention changes how long segments of the log are kept after their checkpoint.
+func (st *Store) SetWALRetention(d time.Duration) { st.log.SetRetention(d) }
+
+// TrimWAL lets go of the log's segments that are checkpointed and older than keep.
+func (st *Store) TrimWAL(keep time.Duration) error { return st.log.Trim(keep) }
+
 func (st *Store) readOnly() error {
 	if p := st.broken.Load(); p != nil {
 		return *p

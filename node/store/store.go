@@ -26,6 +26,7 @@ type Options struct {
 	MemoryLimit     int64         // of the process; 0: unknown
 	CheckpointBytes int64         // where a checkpoint begins; a quarter of MemtableBytes
 	CheckpointEvery time.Duration // 30 s
+	WALRetention    time.Duration // how long segments of the log are kept after their checkpoint; 0: not at all
 	BusyWait        time.Duration // how long a writer waits at the bound; 5 s
 	MapBytes        int           // bbolt's map of a base; 64 GiB where addresses allow
 	Logger          *slog.Logger
@@ -68,6 +69,9 @@ func (o Options) withDefaults() Options {
 		o.WAL.FS = o.FS
 	}
 	o.WAL.Logger = o.Logger
+	if o.WALRetention != 0 {
+		o.WAL.Retention = o.WALRetention
+	}
 	o.Logger = o.Logger.With("component", "store")
 	return o
 }

@@ -28,6 +28,8 @@ type Options struct {
 	SegmentBytes int64         // 64 MiB
 	BatchBytes   int           // a batch takes no further group beyond it; 4 MiB
 	Retry        time.Duration // how often a full disk is tried again; 1 s
+	Retention    time.Duration // how long released segments are kept; 0: not at all
+	RetainBytes  int64         // how much of them at most; 256 MiB
 	Logger       *slog.Logger
 }
 
@@ -44,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Retry == 0 {
 		o.Retry = time.Second
+	}
+	if o.RetainBytes == 0 {
+		o.RetainBytes = 256 << 20
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -91,6 +96,7 @@ type Log struct {
 	segmu  sync.Mutex // sealed, spare, number
 	sealed []*segment // full, or of a former run, ascending
 	spare  []*segment // released, to be renamed
+	kept   []retained // released, and still kept; oldest first
 	number uint64     // the highest number given
 
 	durable  atomic.Uint64 // last LSN that is on the disk
@@ -98,6 +104,8 @@ type Log struct {
 	batches  atomic.Uint64
 	written  atomic.Uint64
 	segments atomic.Int64 // files
+
+	retention atomic.Int64 // a time.Duration
 }
 
 type waiter struct {
@@ -152,16 +160,22 @@ type Stats struct {
 	Batches       uint64
 	WrittenBytes  uint64
 	DiskBytes     int64
-	SealedPending int // segments that are full and not yet released
+	SealedPending int   // segments that are full and not yet released
+	Retained      int   // segments that are released and kept for the retention
+	RetainedBytes int64 // of DiskBytes
 	DurableLSN    uint64
 }
 
 // Stats tells what the log did and takes.
 func (l *Log) Stats() Stats {
 	l.segmu.Lock()
-	pending := len(l.sealed)
+	pending, kept, bytes := len(l.sealed), len(l.kept), int64(0)
+	for _, r := range l.kept {
+		bytes += r.segment.size
+	}
 	l.segmu.Unlock()
 	return Stats{
+		Retained: kept, RetainedBytes: bytes,
 		Batches: l.batches.Load(), WrittenBytes: l.written.Load(), DurableLSN: l.durable.Load(),
 		DiskBytes: l.segments.Load() * l.opts.SegmentBytes, SealedPending: pending,
 	}
@@ -175,7 +189,11 @@ func (l *Log) Close() error {
 	l.segmu.Lock()
 	defer l.segmu.Unlock()
 	var err error
-	for _, s := range append(append([]*segment{l.current}, l.sealed...), l.spare...) {
+	all := append(append([]*segment{l.current}, l.sealed...), l.spare...)
+	for _, r := range l.kept {
+		all = append(all, r.segment)
+	}
+	for _, s := range all {
 		if s != nil && s.file != nil {
 			err = errors.Join(err, s.file.Close())
 			s.file = nil

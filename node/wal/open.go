@@ -48,6 +48,7 @@ func Open(opts Options, after uint64, applier Applier, replay func(Batch) error)
 		opts: opts.withDefaults(), applier: applier,
 		wake: make(chan struct{}, 1), prepared: make(chan preparation), freed: make(chan struct{}, 1),
 	}
+	l.SetRetention(l.opts.Retention)
 	r := recovery{log: l, replay: replay}
 	if err := r.run(); err != nil {
 		return nil, r.report, errors.Join(err, l.Close())

@@ -91,7 +91,7 @@ func (l *Log) Releasable(lsn uint64) bool {
 }
 
 // Release says that everything up to lsn is safe elsewhere: segments that hold nothing beyond it are
-// renamed for reuse or removed.
+// kept for the retention, and then renamed for reuse or removed.
 func (l *Log) Release(lsn uint64) error {
 	l.segmu.Lock()
 	var gone []*segment
@@ -110,12 +110,10 @@ func (l *Log) Release(lsn uint64) error {
 	}
 	var err error
 	for _, s := range gone {
-		err = errors.Join(err, l.dispose(s))
+		err = errors.Join(err, l.retire(s))
 	}
-	select {
-	case l.freed <- struct{}{}:
-	default:
-	}
+	err = errors.Join(err, l.TrimKept())
+	l.signalFreed()
 	return err
 }
 
@@ -127,6 +125,11 @@ func (l *Log) dispose(s *segment) error {
 		return nil
 	}
 	l.segmu.Unlock()
+	return l.remove(s)
+}
+
+// remove deletes a segment that nobody needs.
+func (l *Log) remove(s *segment) error {
 	l.segments.Add(-1)
 	var err error
 	if s.file != nil {

@@ -40,8 +40,8 @@ func (r *recovery) settle() error {
 	l.sealed = nil
 	var err error
 	for _, s := range read {
-		if s.last == 0 {
-			err = errors.Join(err, l.dispose(s))
+		if s.last <= r.floor { // nothing in it, or nothing that is not safe elsewhere
+			err = errors.Join(err, l.retire(s))
 			continue
 		}
 		l.sealed = append(l.sealed, s)
