@@ -282,6 +282,8 @@ func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges 
 			changes[i].Weight = 0
 		}
 	}
+	n.linking.RLock()
+	defer n.linking.RUnlock()
 	results, err := s.Apply(ctx, changes)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ type Node struct {
 	store       *store.Store
 	graphs      graphs
 	spreads     spreads
+	learner     learner
+	linking     sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
 	maintenance *maintenance
 	flights     flights
 	closing     sync.Once
@@ -93,7 +95,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stored := make(chan error, 1)
 	go func() { stored <- n.store.Run(background) }()
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run} {
+	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				n.opts.Logger.Error("a loop of the node ended", "error", err)
