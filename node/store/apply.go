@@ -24,6 +24,7 @@ func (s *Space) Apply(ctx context.Context, changes []Change) ([]Result, error) {
 		return nil, err
 	}
 	g := &group{space: s, changes: changes, results: make([]Result, len(changes))}
+	g.prepare()
 	if err := s.store.log.Append(ctx, g); err != nil {
 		return nil, logError(err)
 	}
@@ -75,29 +76,54 @@ func (st *Store) admit(ctx context.Context) error {
 	}
 }
 
-// apply makes durable ops of one batch visible. It runs in the writer, or at open, when place is what a replay needs.
-func (s *Space) apply(ops []record.Op, place func(ord record.Ord, id string, version uint64)) {
+// commit makes visible what a batch does to the space.
+func (s *Space) commit(w *writer, d *draft) {
 	s.feeding.Lock()
 	defer s.feeding.Unlock()
+	w.mu.Lock()
+	s.show(d.ops, func(i int, op *record.Op) { s.index.put(op.Ord, op.Value.IDString(), &d.keys[i], op.LSN) })
+	d.leave()
+	w.mu.Unlock()
+	s.feed(d.ops)
+}
+
+// replay applies ops that the log still has at open.
+func (s *Space) replay(ops []record.Op) {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	s.show(ops, func(_ int, op *record.Op) { s.index.replay(op.Ord, op.Value.IDString(), op.LSN) })
+	s.feed(ops)
+}
+
+// show brings durable ops of one batch into the index and the memtable.
+func (s *Space) show(ops []record.Op, put func(int, *record.Op)) {
+	if len(ops) == 0 {
+		return
+	}
 	s.mu.Lock()
 	before := s.active.bytes
 	for i := range ops {
 		op := &ops[i]
 		switch op.Kind {
 		case record.Put:
-			place(op.Ord, op.Value.IDString(), op.LSN)
+			put(i, op)
 		case record.Delete:
 			s.index.remove(op.Ord)
 		}
 		s.active.apply(op)
-		s.last = op.LSN
+		s.account(op)
 	}
+	s.last = ops[len(ops)-1].LSN
 	grown := s.active.bytes - before
 	s.mu.Unlock()
-	for i := range ops {
-		s.account(&ops[i])
-	}
 	s.store.memory.Add(grown)
+}
+
+// feed tells the views.
+func (s *Space) feed(ops []record.Op) {
+	if len(ops) == 0 {
+		return
+	}
 	for _, v := range s.views {
 		v.Apply(ops)
 	}

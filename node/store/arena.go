@@ -35,9 +35,10 @@ func (a *arena) bytes(r ref) []byte {
 	return a.chunks[r.off()>>chunkBits][at : at+uint64(r.len())]
 }
 
-func (a *arena) add(id string) ref {
-	if u, ok := record.PackUUID(id); ok {
-		return a.store(string(u[:]), true)
+// add keeps id, whose key is k.
+func (a *arena) add(id string, k *idKey) ref {
+	if k.uuid {
+		return a.store(string(k.packed[:]), true)
 	}
 	return a.store(id, false)
 }
@@ -64,11 +65,6 @@ func (a *arena) drop(r ref) {
 		a.free = map[int][]uint64{}
 	}
 	a.free[r.len()] = append(a.free[r.len()], r.off())
-}
-
-// is tells whether id, or the 16 bytes of a UUID, is what r refers to.
-func is[S string | []byte](a *arena, r ref, id S, uuid bool) bool {
-	return r.uuid() == uuid && string(a.bytes(r)) == string(id)
 }
 
 func (a *arena) get(r ref) string {

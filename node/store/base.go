@@ -182,28 +182,13 @@ func prepareBase(tx *bbolt.Tx, space record.SpaceID) error {
 	return tx.Bucket(bucketMeta).Put(keyState, appendSealed(nil, keyState, state{space: space, next: 1}.append(nil)))
 }
 
-// get calls fn with the value of ord, which is valid during the call; found tells whether there is one.
-func (b *base) get(ord record.Ord, fn func(record.Value) error) (found bool, err error) {
-	s, err := b.acquire()
-	if err != nil {
-		return false, err
+// settle makes what was written without syncs durable, and visible to readers.
+func (b *base) settle() error {
+	b.db.NoSync = false
+	if err := b.guard(b.db.Sync); err != nil {
+		return fmt.Errorf("sync %s: %w", b.path, err)
 	}
-	defer s.release()
-	var key [8]byte
-	binary.BigEndian.PutUint64(key[:], uint64(ord))
-	err = s.read(func() error {
-		value, err := s.tree.Get(s.records, key[:])
-		if value == nil || err != nil {
-			return err
-		}
-		found = true
-		v := record.Value(value)
-		if err := v.Check(ord); err != nil {
-			return err
-		}
-		return fn(v)
-	})
-	return found, err
+	return b.refresh()
 }
 
 // walkFile checks the whole file and shows each entry.

@@ -18,7 +18,7 @@ type baseWriter struct {
 // commit does change, which may be nil, and sets the state, in one transaction.
 func (w *baseWriter) commit(applied uint64, change func(*baseTx) error) error {
 	before := w.state
-	err := w.space.base.update(func(tx *baseTx) error {
+	err := w.space.base.Load().update(func(tx *baseTx) error {
 		if change != nil {
 			if err := change(tx); err != nil {
 				return err
@@ -45,7 +45,8 @@ func (w *baseWriter) value(tx *baseTx, ord record.Ord) error {
 	if err != nil {
 		return err
 	}
-	key, v := ordKey(ord), w.memtable.values[ord]
+	key := ordKey(ord)
+	v, _ := w.memtable.value(ord)
 	old, err := b.get(key)
 	if err != nil {
 		return err

@@ -48,6 +48,19 @@ type Change struct {
 	Ord, To   record.Ord
 	Weight    record.Weight
 	Access    record.Access
+	// Expect are versions that other memories must have, or the change is refused with ErrVersion.
+	Expect []Expected
+	// With makes the change go with the last one before it in the group that has no With: where that is refused, so is this.
+	With bool
+
+	key, toKey idKey // of ID and ToID
+	invalid    error // what is wrong with a Put by itself
+}
+
+// An Expected is a version that a memory must have.
+type Expected struct {
+	Ord     record.Ord
+	Version uint64
 }
 
 // A Result says what became of one change. Err is nil, or a refusal that left no trace.

@@ -54,7 +54,7 @@ func (s *Space) freeze() (m *memtable, left bool) {
 	}
 	s.frozen = s.active
 	s.frozen.last = s.last
-	s.active = newMemtable(s.last + 1)
+	s.active = s.emptied()
 	return s.frozen, false
 }
 
@@ -84,7 +84,7 @@ func (s *Space) write(ctx context.Context, m *memtable) error {
 		}
 	}
 	w := &baseWriter{space: s, memtable: m, state: s.state}
-	if err := inChunks(ctx, w, slices.Sorted(maps.Keys(m.values)), w.value); err != nil {
+	if err := inChunks(ctx, w, m.ords(), w.value); err != nil {
 		return err
 	}
 	if err := inChunks(ctx, w, m.sources(), w.source); err != nil {

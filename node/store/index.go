@@ -2,6 +2,7 @@ package store
 
 import (
 	"hash/maphash"
+	"slices"
 	"unsafe"
 
 	"github.com/engramd/engramd/node/record"
@@ -24,7 +25,8 @@ type row struct {
 	id      ref
 }
 
-// A slot is an ordinal and half of its id's hash, so that a look at another id's slot ends there. Zero is empty.
+// A slot is an ordinal and 32 bits of its id's hash, so that a look at another id's slot ends there, and that the slots can move to a
+// larger table without a look at the ids. Zero is empty.
 type slot uint64
 
 const (
@@ -33,21 +35,52 @@ const (
 )
 
 func (s slot) ord() record.Ord { return record.Ord(s) }
+func (s slot) hash() uint32    { return uint32(s >> 32) }
+
+// An idKey is an id as the index needs it. Whoever brings an id makes it, so that the writer does not have to.
+type idKey struct {
+	hash   uint32
+	uuid   bool
+	packed [16]byte // of a UUID
+}
 
 func newIndex() *index {
 	return &index{rows: make([]row, 1, 64), slots: make([]slot, minSlots), seed: maphash.MakeSeed()}
 }
 
+// key returns the key of id. It may be called from any goroutine.
+func (x *index) key(id string) (k idKey) {
+	if k.packed, k.uuid = record.PackUUID(id); k.uuid {
+		k.hash = uint32(maphash.Bytes(x.seed, k.packed[:]))
+	} else {
+		k.hash = uint32(maphash.String(x.seed, id))
+	}
+	return k
+}
+
+// is tells whether the id of ord is id, whose key is k.
+func (x *index) is(ord record.Ord, id string, k *idKey) bool {
+	r := x.rows[ord].id
+	if k.uuid || r.uuid() {
+		return k.uuid && r.uuid() && string(x.ids.bytes(r)) == string(k.packed[:])
+	}
+	return string(x.ids.bytes(r)) == id
+}
+
 // lookup returns the ordinal of id, or zero.
 func (x *index) lookup(id string) record.Ord {
-	packed, uuid := record.PackUUID(id)
-	h := maphash.String(x.seed, id)
-	for i := x.home(h); ; i = x.after(i) {
+	k := x.key(id)
+	return x.find(id, &k)
+}
+
+// find is lookup for an id whose key is k.
+func (x *index) find(id string, k *idKey) record.Ord {
+	for i := x.home(k.hash); ; i = x.after(i) {
 		switch s := x.slots[i]; {
 		case s == 0:
 			return 0
-		case s>>32 != slot(h>>32) || s == gone:
-		case uuid && is(&x.ids, x.rows[s.ord()].id, packed[:], true), !uuid && is(&x.ids, x.rows[s.ord()].id, id, false):
+		case s.hash() != k.hash || s == gone:
+		case x.is(s.ord(), id, k):
 			return s.ord()
 		}
 	}
@@ -61,28 +94,29 @@ func (x *index) version(ord record.Ord) uint64 {
 	return x.rows[ord].version
 }
 
-// put makes ord alive under id, which no other ordinal has, or gives it another version.
-func (x *index) put(ord record.Ord, id string, version uint64) {
+// put makes ord alive under id, whose key is k and which no other ordinal has, or gives it another version.
+func (x *index) put(ord record.Ord, id string, k *idKey, version uint64) {
 	x.reach(ord)
 	if r := &x.rows[ord]; r.version != 0 {
 		r.version = version
 		return
 	}
 	if (x.used+1)*4 > len(x.slots)*3 {
-		x.rehash()
+		x.rehash(x.live + 1)
 	}
-	x.rows[ord] = row{version: version, id: x.ids.add(id)}
-	x.place(ord, id)
+	x.rows[ord] = row{version: version, id: x.ids.add(id, k)}
+	x.place(slot(k.hash)<<32 | slot(ord))
 	x.used++
 	x.live++
 }
 
 // replay is put for an op that the base may be ahead of: its id may have moved on to another ordinal since.
 func (x *index) replay(ord record.Ord, id string, version uint64) {
-	if old := x.lookup(id); old != 0 && old != ord {
+	k := x.key(id)
+	if old := x.find(id, &k); old != 0 && old != ord {
 		x.remove(old)
 	}
-	x.put(ord, id, version)
+	x.put(ord, id, &k, version)
 }
 
 // remove makes ord dead.
@@ -90,7 +124,7 @@ func (x *index) remove(ord record.Ord) {
 	if x.version(ord) == 0 {
 		return
 	}
-	for i := x.home(maphash.String(x.seed, x.id(ord))); ; i = x.after(i) {
+	for i := x.home(x.key(x.id(ord)).hash); ; i = x.after(i) {
 		if s := x.slots[i]; s != gone && s.ord() == ord {
 			x.slots[i] = gone
 			break
@@ -99,6 +133,12 @@ func (x *index) remove(ord record.Ord) {
 	x.ids.drop(x.rows[ord].id)
 	x.rows[ord] = row{}
 	x.live--
+}
+
+// expect makes room for n more, up to ordinal next.
+func (x *index) expect(n int, next record.Ord) {
+	x.rows = slices.Grow(x.rows, max(0, int(next)-len(x.rows)))
+	x.rehash(x.live + n)
 }
 
 // reach makes room for ord.
@@ -110,30 +150,30 @@ func (x *index) reach(ord record.Ord) {
 
 func (x *index) id(ord record.Ord) string { return x.ids.get(x.rows[ord].id) }
 
-func (x *index) home(hash uint64) int { return int(hash & uint64(len(x.slots)-1)) }
+func (x *index) home(hash uint32) int { return int(hash) & (len(x.slots) - 1) }
 
 func (x *index) after(i int) int { return (i + 1) & (len(x.slots) - 1) }
 
-func (x *index) place(ord record.Ord, id string) {
-	h := maphash.String(x.seed, id)
-	i := x.home(h)
+func (x *index) place(s slot) {
+	i := x.home(s.hash())
 	for x.slots[i] != 0 {
 		i = x.after(i)
 	}
-	x.slots[i] = slot(h>>32)<<32 | slot(ord)
+	x.slots[i] = s
 }
 
-// rehash makes the slots at most half full.
-func (x *index) rehash() {
-	n := minSlots
-	for n < 2*(x.live+1) {
-		n *= 2
+// rehash makes the slots at most half full when n are alive.
+func (x *index) rehash(n int) {
+	size := minSlots
+	for size < 2*n {
+		size *= 2
 	}
-	x.slots = make([]slot, n)
+	old := x.slots
+	x.slots = make([]slot, size)
 	x.used = x.live
-	for ord := range x.rows {
-		if x.rows[ord].version != 0 {
-			x.place(record.Ord(ord), x.id(record.Ord(ord)))
+	for _, s := range old {
+		if s != 0 && s != gone {
+			x.place(s)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (l *loading) value(ord record.Ord, v record.Value) error {
 	if err := v.Check(ord); err != nil {
 		l.space.isolate(err)
 		if id, ok := v.SalvageID(); ok && l.space.index.lookup(id) == 0 {
-			l.space.index.put(ord, id, max(1, v.Version()))
+			l.space.index.replay(ord, id, max(1, v.Version()))
 		}
 		return nil
 	}

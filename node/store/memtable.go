@@ -1,10 +1,17 @@
 package store
 
-import "github.com/engramd/engramd/node/record"
+import (
+	"maps"
+	"slices"
+
+	"github.com/engramd/engramd/node/record"
+)
 
 // A memtable holds what of a space's log the base lacks: for each key the newest state, never a history.
 type memtable struct {
 	values map[record.Ord]record.Value // nil: deleted
+	fresh  []record.Value              // of the ordinals from from on, which nobody had before: a row instead of a map; nil: none, or in values
+	from   record.Ord
 	edges  map[edgeKey]edgeDelta
 	access map[record.Ord]record.Access
 	dead   map[record.Ord]bool   // false: freed again
@@ -36,6 +43,9 @@ const (
 	accessCost = 96
 )
 
+// maxGap is how many ordinals may be missing between two fresh ones.
+const maxGap = 1024
+
 func newMemtable(first uint64) *memtable {
 	return &memtable{
 		values: map[record.Ord]record.Value{},
@@ -47,8 +57,15 @@ func newMemtable(first uint64) *memtable {
 	}
 }
 
+// emptied returns an empty memtable for what comes now. Whoever calls it holds the lock.
+func (s *Space) emptied() *memtable {
+	m := newMemtable(s.last + 1)
+	m.from = record.Ord(len(s.index.rows))
+	return m
+}
+
 func (m *memtable) empty() bool {
-	return len(m.values)+len(m.edges)+len(m.access)+len(m.dead) == 0
+	return len(m.values)+len(m.fresh)+len(m.edges)+len(m.access)+len(m.dead) == 0
 }
 
 // apply takes one op. It keeps op.Value.
@@ -81,13 +98,49 @@ func (m *memtable) setAccess(ord record.Ord, a record.Access) {
 	m.access[ord] = a
 }
 
+// value returns the value of ord, nil if it was deleted, and whether the memtable has it.
+func (m *memtable) value(ord record.Ord) (record.Value, bool) {
+	if i := int(ord) - int(m.from); i >= 0 && i < len(m.fresh) && m.fresh[i] != nil {
+		return m.fresh[i], true
+	}
+	v, ok := m.values[ord]
+	return v, ok
+}
+
 func (m *memtable) setValue(ord record.Ord, v record.Value) {
-	old, ok := m.values[ord]
+	old, ok := m.value(ord)
 	if !ok {
 		m.bytes += valueCost
 	}
 	m.bytes += int64(len(v) - len(old))
-	m.values[ord] = v
+	i := int(ord) - int(m.from)
+	if i < 0 || i > len(m.fresh)+maxGap {
+		m.values[ord] = v
+		return
+	}
+	for len(m.fresh) <= i {
+		m.fresh = append(m.fresh, nil)
+	}
+	m.fresh[i] = v
+	if v == nil {
+		m.values[ord] = nil
+	} else if len(m.values) > 0 {
+		delete(m.values, ord)
+	}
+}
+
+// ords returns the ordinals whose value changed, ascending.
+func (m *memtable) ords() []record.Ord {
+	ords := slices.AppendSeq(make([]record.Ord, 0, len(m.values)+len(m.fresh)), maps.Keys(m.values))
+	for i, v := range m.fresh {
+		if v != nil {
+			ords = append(ords, m.from+record.Ord(i))
+		}
+	}
+	if len(m.values) > 0 {
+		slices.Sort(ords)
+	}
+	return ords
 }
 
 func (m *memtable) setEdge(k edgeKey, d edgeDelta) {

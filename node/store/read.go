@@ -26,7 +26,7 @@ func (s *Space) Read(ord record.Ord, fn func(v record.Value) error) error {
 			return fn(v)
 		}
 		again := false
-		found, err := s.base.get(ord, func(v record.Value) error {
+		found, err := s.fromBase(ord, func(v record.Value) error {
 			if again = v.Version() != version; again {
 				return nil
 			}
@@ -43,6 +43,15 @@ func (s *Space) Read(ord record.Ord, fn func(v record.Value) error) error {
 	return fmt.Errorf("%w: ordinal %d has another version in the base than in memory", record.ErrCorrupt, ord)
 }
 
+func (s *Space) fromBase(ord record.Ord, fn func(record.Value) error) (found bool, err error) {
+	snap, err := s.snapshot()
+	if err != nil {
+		return false, err
+	}
+	defer snap.release()
+	return snap.get(ord, fn)
+}
+
 // inMemory returns the version of ord, zero if it is not alive, and its value if a memtable has it.
 func (s *Space) inMemory(ord record.Ord) (record.Value, uint64) {
 	s.mu.RLock()
@@ -51,11 +60,11 @@ func (s *Space) inMemory(ord record.Ord) (record.Value, uint64) {
 	if version == 0 {
 		return nil, 0
 	}
-	if v, ok := s.active.values[ord]; ok {
+	if v, ok := s.active.value(ord); ok {
 		return v, version
 	}
 	if s.frozen != nil {
-		if v, ok := s.frozen.values[ord]; ok {
+		if v, ok := s.frozen.value(ord); ok {
 			return v, version
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Space) recode(ords []record.Ord, change func(record.Ord, record.Value) 
 		return nil, err
 	}
 	var recoded []Recoded
-	err := s.base.update(func(tx *baseTx) error {
+	err := s.base.Load().update(func(tx *baseTx) error {
 		b, err := tx.in(bucketRecords)
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Space) SetMeta(name string, value []byte) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	return s.failed(s.base.update(func(tx *baseTx) error {
+	return s.failed(s.base.Load().update(func(tx *baseTx) error {
 		meta, err := tx.in(bucketMeta)
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (s *Space) Meta(name string) ([]byte, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	snap, err := s.base.acquire()
+	snap, err := s.snapshot()
 	if err != nil {
 		return nil, s.failed(err)
 	}
@@ -151,7 +151,7 @@ func (s *Space) hold(before func(lsn uint64) error) (*snapshot, uint64, error) {
 			return nil, 0, err
 		}
 	}
-	snap, err := s.base.acquire()
+	snap, err := s.snapshot()
 	return snap, lsn, err
 }
 
@@ -160,12 +160,12 @@ func (s *Space) Size() (file, used int64, err error) {
 	if err := s.Err(); err != nil {
 		return 0, 0, err
 	}
-	snap, err := s.base.acquire()
+	snap, err := s.snapshot()
 	if err != nil {
 		return 0, 0, s.failed(err)
 	}
 	defer snap.release()
-	stats := s.base.db.Stats()
+	stats := snap.base.db.Stats()
 	info := snap.tree.Info()
 	file = int64(info.Pages) * int64(info.PageSize)
 	return file, file - int64(stats.FreePageN+stats.PendingPageN)*int64(info.PageSize), nil

@@ -73,7 +73,7 @@ func (st *Store) replayBatch(b wal.Batch, apart map[record.SpaceID][]byte) error
 		}
 	}
 	for s, ops := range ops {
-		s.apply(ops, s.index.replay)
+		s.replay(ops)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (s *Space) setApart() error {
 		return err
 	}
 	s.mu.Lock()
-	s.frozen, s.active = nil, newMemtable(s.last+1)
+	s.frozen, s.active = nil, s.emptied()
 	s.mu.Unlock()
 	s.store.memory.Add(-bytes)
 	s.store.room.signal()
@@ -125,7 +125,8 @@ func (s *Space) setApart() error {
 // appendOps writes the memtable as ops, whose order among different keys does not matter.
 func (m *memtable) appendOps(dst []byte, s *Space) []byte {
 	space := s.id
-	for ord, v := range m.values {
+	for _, ord := range m.ords() {
+		v, _ := m.value(ord)
 		op := record.Op{Kind: record.Put, Space: space, Ord: ord, Value: v}
 		switch {
 		case v == nil:

@@ -1,13 +1,17 @@
 package store
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/engramd/engramd/node/pages"
+	"github.com/engramd/engramd/node/record"
 	"go.etcd.io/bbolt"
 )
 
@@ -84,10 +88,46 @@ func (b *base) acquire() (*snapshot, error) {
 	return b.current, nil
 }
 
+// snapshot returns the base as of its last commit; the caller releases it.
+func (s *Space) snapshot() (*snapshot, error) {
+	for {
+		b := s.base.Load()
+		snap, err := b.acquire()
+		if errors.Is(err, os.ErrClosed) && s.base.Load() != b {
+			continue // a compaction came between
+		}
+		return snap, err
+	}
+}
+
 func (s *snapshot) release() {
 	if s.refs.Add(-1) == 0 && !s.base.panicked.Load() {
 		_ = s.base.guard(s.tx.Rollback) // a read transaction has nothing to lose
 	}
+}
+
+// get calls fn with the value of ord, which is valid during the call; found tells whether there is one.
+func (s *snapshot) get(ord record.Ord, fn func(record.Value) error) (found bool, err error) {
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], uint64(ord))
+	err = s.read(func() error {
+		value, err := s.tree.Get(s.records, key[:])
+		if value == nil || err != nil {
+			return err
+		}
+		found = true
+		v := record.Value(value)
+		if err := v.Check(ord); err != nil {
+			return err
+		}
+		return fn(v)
+	})
+	return found, err
+}
+
+// walk checks every page of the snapshot and shows every entry. It reads the file, not the map: nothing can fault.
+func (s *snapshot) walk(r io.ReaderAt, visit func(bucket, key, value []byte) error) error {
+	return pages.WalkAs(r, s.tree.Info(), visit)
 }
 
 // read runs fn, which reads the map.

@@ -19,7 +19,7 @@ type Space struct {
 	name  atomic.Pointer[string]
 	dir   string // inside the store's file system
 	views []View
-	base  *base // nil while damaged at open
+	base  atomic.Pointer[base] // nil while damaged at open; replaced by a compaction, under baseMu
 
 	feeding sync.Mutex // from the memtable to the last view: one batch, and no freezing in between
 
@@ -30,15 +30,18 @@ type Space struct {
 	last   uint64    // LSN of the last op of this space
 	faults []error
 
-	// Of the writer alone, after Open.
-	next record.Ord   // never given yet
-	free []record.Ord // given, deleted, and freed
-	dead map[record.Ord]bool
-	ends *ends // where edges begin and end; nil once loaded
+	// Of the writer, after Open: under its lock.
+	next       record.Ord   // never given yet
+	free       []record.Ord // given, deleted, and freed
+	dead       map[record.Ord]bool
+	draft      *draft // of the youngest batch that does something to the space and is not visible yet
+	spareDraft *draft
+	ends       *ends // where edges begin and end; nil once loaded
 
 	// Of whoever writes the base: a checkpoint, a migration.
-	baseMu sync.Mutex
-	state  state
+	baseMu     sync.Mutex
+	compacting sync.Mutex
+	state      state
 
 	applied atomic.Uint64 // state.applied, for others to see
 	damage  atomic.Pointer[error]

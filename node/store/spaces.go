@@ -219,7 +219,7 @@ func (st *Store) retire(ctx context.Context, s *Space) error {
 		st.memory.Add(-s.frozen.bytes)
 		s.frozen = nil
 	}
-	s.active = newMemtable(s.last + 1)
+	s.active = s.emptied()
 	s.mu.Unlock()
 	st.room.signal()
 	return errors.Join(err, st.sweep(s.id))

@@ -32,6 +32,8 @@ type Options struct {
 	Logger          *slog.Logger
 	// Now is the clock for the catalog.
 	Now func() time.Time
+
+	atStep func(step string) error // of a compaction; of tests
 }
 
 func (o Options) withDefaults() Options {
@@ -128,7 +130,7 @@ func Open(opts Options) (*Store, error) {
 		opts: opts.withDefaults(), spaces: map[string]*Space{}, byID: map[record.SpaceID]*Space{},
 		wanted: make(chan struct{}, 1),
 	}
-	st.writer = writer{store: st, drafts: map[*Space]*draft{}}
+	st.writer = writer{store: st}
 	if err := st.read(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -187,7 +189,9 @@ func (st *Store) openSpace(e entry) (*Space, error) {
 	}
 	err = s.load(path)
 	if err == nil {
-		s.base, err = openBase(path, st.opts.MapBytes)
+		var b *base
+		b, err = openBase(path, st.opts.MapBytes)
+		s.base.Store(b)
 	}
 	switch {
 	case isDamage(err):
@@ -197,7 +201,7 @@ func (st *Store) openSpace(e entry) (*Space, error) {
 	}
 	s.applied.Store(s.state.applied)
 	s.last = s.state.applied
-	s.active = newMemtable(s.last + 1)
+	s.active = s.emptied()
 	return s, nil
 }
 
@@ -263,8 +267,8 @@ func (s *Space) close() error {
 	for _, v := range s.views {
 		err = errors.Join(err, v.Close())
 	}
-	if s.base != nil {
-		err = errors.Join(err, s.base.close())
+	if b := s.base.Load(); b != nil {
+		err = errors.Join(err, b.close())
 	}
 	return err
 }

@@ -61,17 +61,22 @@ func (o Options) withDefaults() Options {
 type Group interface {
 	// Size is at least the number of bytes that Place will append.
 	Size() int
-	// Place is called by the writer, in the order of the log. It appends the group's entries to dst, the first
-	// of which has the given LSN, and returns their number, which may be zero.
+	// Place is called in the order of the log. It appends the group's entries to dst, the first of which has the given LSN, and returns
+	// their number, which may be zero. The batch before may still be on its way to the disk.
 	Place(lsn uint64, dst []byte) ([]byte, int)
 }
 
 // An Applier takes what the log made durable.
+//
+// Begin, and all calls of Place until the next one, make a batch. There are at most two at a time: one that is placed while the one before it
+// is made durable.
 type Applier interface {
-	// Commit is called when everything placed since the last Commit or Abort is durable, before its callers are
-	// answered.
+	// Begin is called before the first group of a batch is placed.
+	Begin()
+	// Commit is called when the oldest batch is durable, before its callers are answered.
 	Commit()
-	// Abort is called when none of it will ever be acknowledged.
+	// Abort is called when nothing of the oldest batch will ever be acknowledged. The one behind it is aborted as well, before anything else
+	// is placed.
 	Abort()
 }
 
@@ -85,10 +90,18 @@ type Log struct {
 	closed bool
 	wake   chan struct{}
 
-	// Of the writer alone.
-	current *segment
-	next    uint64 // LSN of the next entry
-	buf     []byte
+	// Batches pass these three one behind the other.
+	placing  turn
+	writing  turn
+	applying turn
+
+	waiting  []*waiter     // of placing: they did not fit into the batch before
+	placed   uint64        // of placing: LSN of the next entry that is placed
+	current  *segment      // of writing
+	next     uint64        // of writing: LSN of the next entry that is written
+	failed   error         // of writing: why the last batch was not written
+	syncTime time.Duration // of writing: how long the last sync took
+	workTime atomic.Int64  // nanoseconds that the last batch took to be applied and answered
 
 	prepared chan preparation
 	freed    chan struct{}

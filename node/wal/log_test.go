@@ -42,6 +42,7 @@ func (n *note) Place(lsn uint64, dst []byte) ([]byte, int) {
 
 type deaf struct{}
 
+func (deaf) Begin()  {}
 func (deaf) Commit() {}
 func (deaf) Abort()  {}
 

@@ -47,6 +47,7 @@ func Open(opts Options, after uint64, applier Applier, replay func(Batch) error)
 	l := &Log{
 		opts: opts.withDefaults(), applier: applier,
 		wake: make(chan struct{}, 1), prepared: make(chan preparation), freed: make(chan struct{}, 1),
+		placing: make(turn, 1), writing: make(turn, 1), applying: make(turn, 1),
 	}
 	l.SetRetention(l.opts.Retention)
 	r := recovery{log: l, replay: replay}
@@ -54,6 +55,7 @@ func Open(opts Options, after uint64, applier Applier, replay func(Batch) error)
 		return nil, r.report, errors.Join(err, l.Close())
 	}
 	l.next = max(r.report.LastLSN, r.floor, after) + 1
+	l.placed = l.next
 	l.durable.Store(l.next - 1)
 	r.report.LastLSN = l.next - 1
 	return l, r.report, nil

@@ -4,45 +4,113 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/engramd/engramd/node/disk"
 )
 
+// writers is how many batches are under way: one is placed while another one is written.
+const writers = 2
+
+// A turn is what one writer at a time has.
+type turn chan struct{}
+
+func (t turn) take() { t <- struct{}{} }
+func (t turn) pass() { <-t }
+
 // Run writes what is appended until ctx ends, then what still waits, and returns.
 func (l *Log) Run(ctx context.Context) error {
 	preparing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
+	var wg, writing sync.WaitGroup
 	wg.Go(func() { l.prepare(preparing) })
-	defer wg.Wait()
-	defer stop()
-	var batch, rest []*waiter
-	for {
-		rest = l.take(ctx, rest)
-		if len(rest) == 0 {
-			return nil
-		}
-		batch, rest = l.split(rest)
-		l.commit(batch)
+	for range writers {
+		writing.Go(func() {
+			for w := (batch{log: l}); w.next(ctx); {
+			}
+		})
 	}
+	writing.Wait()
+	stop()
+	wg.Wait()
+	return nil
 }
 
-// take returns rest and what is queued behind it. It waits if there is nothing, and returns nothing when the
-// log is closing and all is written.
-func (l *Log) take(ctx context.Context, rest []*waiter) []*waiter {
+// A batch is made and written by one writer, over and over again.
+type batch struct {
+	log     *Log
+	waiters []*waiter
+	buf     []byte
+	first   uint64 // LSN
+	count   int
+	writing bool // it had its turn at writing from the beginning
+}
+
+// next makes one batch durable, applies it, and answers. It returns false when the log is closing and all is written.
+//
+// The writer takes its turn at a stage before it passes on the one that it has, so that batches never overtake one another. A batch that
+// builds upon one that could not be written fails with it, before any other is placed.
+func (b *batch) next(ctx context.Context) bool {
+	l := b.log
+	l.placing.take()
+	if !l.await(ctx) {
+		l.placing.pass()
+		return false
+	}
+	b.begin()
+	b.place()
+	if !b.writing {
+		l.writing.take()
+	}
+	var err error
+	if failed := b.first != l.next; failed {
+		err = l.failed
+		b.abort()
+		l.placed = l.next
+		l.placing.pass()
+	} else {
+		l.gather()
+		b.place()
+		l.placing.pass()
+		if err = b.sync(); err != nil {
+			l.failed = err
+			b.abort()
+		} else {
+			l.applying.take()
+		}
+	}
+	l.writing.pass()
+	begin := time.Now()
+	if err == nil {
+		l.applier.Commit()
+	}
+	for _, w := range b.waiters {
+		w.done <- err
+	}
+	l.workTime.Store(int64(time.Since(begin)))
+	l.applying.pass()
+	return true
+}
+
+// abort takes the turn at applying, and gives the batch up.
+func (b *batch) abort() {
+	b.log.applying.take()
+	b.log.applier.Abort()
+}
+
+// await waits until somebody waits: true; or until the log is closing and nobody does.
+func (l *Log) await(ctx context.Context) bool {
 	for {
 		// Let those whom the last batch answered queue up again first: a batch of one behind each batch of
 		// many would halve the rate.
 		runtime.Gosched()
-		l.mu.Lock()
-		rest = append(rest, l.queue...)
-		clear(l.queue)
-		l.queue = l.queue[:0]
-		l.closed = l.closed || ctx.Err() != nil
-		closed := l.closed
-		l.mu.Unlock()
-		if len(rest) > 0 || closed {
-			return rest
+		closed := l.queued(ctx.Err() != nil)
+		if len(l.waiting) > 0 {
+			return true
+		}
+		if closed {
+			return false
 		}
 		select {
 		case <-l.wake:
@@ -51,52 +119,86 @@ func (l *Log) take(ctx context.Context, rest []*waiter) []*waiter {
 	}
 }
 
-// split cuts waiting where the batch would get too large.
-func (l *Log) split(waiting []*waiter) (batch, rest []*waiter) {
-	size, limit := headerBytes, min(l.opts.BatchBytes, int(l.opts.SegmentBytes)-align)
-	for i, w := range waiting {
-		if size += w.group.Size(); size > limit && i > 0 {
-			return waiting[:i:i], waiting[i:]
+// queued adds what was queued to those who wait, and tells whether nothing will follow.
+func (l *Log) queued(ending bool) (closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = l.closed || ending
+	l.waiting = append(l.waiting, l.queue...)
+	clear(l.queue)
+	l.queue = l.queue[:0]
+	return l.closed
+}
+
+// gather takes along who came while the last batch was written. Where a sync takes long, the callers of that batch are let queue up again, too:
+// what they need for it is less than they would wait for the sync after this one.
+func (l *Log) gather() {
+	l.queued(false)
+	if l.syncTime < gatherFactor*time.Duration(l.workTime.Load()) {
+		return
+	}
+	l.applying.take()
+	l.applying.pass()
+	for n := -1; n < len(l.waiting); {
+		n = len(l.waiting)
+		runtime.Gosched()
+		l.queued(false)
+	}
+}
+
+// gatherFactor is how many times longer than applying and answering a batch a sync must take to be worth waiting for.
+const gatherFactor = 8
+
+func (b *batch) begin() {
+	l := b.log
+	select {
+	case l.writing <- struct{}{}:
+		b.writing, l.placed = true, l.next // nothing is under way
+	default:
+		b.writing = false
+	}
+	var zeros [headerBytes]byte
+	b.buf = append(b.buf[:0], zeros[:]...)
+	b.waiters = b.waiters[:0]
+	b.first, b.count = l.placed, 0
+	l.applier.Begin()
+}
+
+// place puts those who wait into the batch, as long as they fit.
+func (b *batch) place() {
+	l := b.log
+	limit := min(l.opts.BatchBytes, int(l.opts.SegmentBytes)-align)
+	n := 0
+	for _, w := range l.waiting {
+		if len(b.buf)+w.group.Size() > limit && len(b.waiters) > 0 {
+			break
 		}
+		var count int
+		b.buf, count = w.group.Place(l.placed, b.buf)
+		b.waiters = append(b.waiters, w)
+		b.count += count
+		l.placed += uint64(count)
+		n++
 	}
-	return waiting, nil
+	l.waiting = slices.Delete(l.waiting, 0, n)
 }
 
-func (l *Log) commit(batch []*waiter) {
-	err := l.write(batch)
-	if err == nil {
-		l.applier.Commit()
-	} else {
-		l.applier.Abort()
-	}
-	for _, w := range batch {
-		w.done <- err
-	}
-}
-
-// write makes the batch durable.
-func (l *Log) write(batch []*waiter) error {
+// sync makes the batch durable.
+func (b *batch) sync() error {
+	l := b.log
 	if err := l.Poisoned(); err != nil {
 		return err
 	}
-	var zeros [headerBytes]byte
-	b, lsn := append(l.buf[:0], zeros[:]...), l.next
-	for _, w := range batch {
-		var n int
-		b, n = w.group.Place(lsn, b)
-		lsn += uint64(n)
-	}
-	l.buf = b[:0]
-	if lsn == l.next {
+	if b.count == 0 {
 		return nil
 	}
-	s, err := l.room(padded(len(b)))
+	s, err := l.room(padded(len(b.buf)))
 	if err != nil {
 		return err
 	}
-	b = seal(b, s.salt, l.next, int(lsn-l.next))
-	l.buf = b[:0]
-	if _, err := s.file.WriteAt(b, s.off); err != nil {
+	b.buf = seal(b.buf, s.salt, b.first, b.count)
+	begin := time.Now()
+	if _, err := s.file.WriteAt(b.buf, s.off); err != nil {
 		if disk.IsFull(err) {
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		}
@@ -105,14 +207,16 @@ func (l *Log) write(batch []*waiter) error {
 	if err := s.file.Sync(); err != nil {
 		return l.poisoned(fmt.Errorf("sync log: %w", err))
 	}
-	s.off += int64(len(b))
+	l.syncTime = time.Since(begin)
+	s.off += int64(len(b.buf))
 	if s.first == 0 {
-		s.first = l.next
+		s.first = b.first
 	}
-	s.last, l.next = lsn-1, lsn
+	s.last = b.first + uint64(b.count) - 1
+	l.next = s.last + 1
 	l.durable.Store(s.last)
 	l.batches.Add(1)
-	l.written.Add(uint64(len(b)))
+	l.written.Add(uint64(len(b.buf)))
 	return nil
 }
 
