@@ -46,6 +46,8 @@ type Space struct {
 	applied atomic.Uint64 // state.applied, for others to see
 	damage  atomic.Pointer[error]
 	dropped atomic.Bool
+
+	scrubbed atomic.Pointer[Scrubbed]
 }
 
 const maxFaults = 100
