@@ -30,10 +30,12 @@ type Node struct {
 	tiers       *tier.Tiers
 	store       *store.Store
 	graphs      graphs
-	spreads     spreads
+	workers     workers
 	learner     learner
 	linking     sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
 	maintenance *maintenance
+	snapshots   snapshots
+	spaces      spaces
 	flights     flights
 	closing     sync.Once
 	closed      error
@@ -44,7 +46,7 @@ func Open(opts Options) (*Node, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{opts: opts.withDefaults()}
+	n := &Node{opts: opts.withDefaults(), spaces: spaces{token: make(chan struct{}, 1)}}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -61,10 +63,15 @@ func (n *Node) open() (err error) {
 	if n.maintenance, err = readMaintenance(n.disk, n.opts.Now); err != nil {
 		return err
 	}
+	if err = n.openSnapshots(); err != nil {
+		return err
+	}
 	if err = n.openTiers(); err != nil {
 		return err
 	}
-	n.spreads.workers = n.opts.SpreadWorkers
+	if err = n.workers.open(n.opts); err != nil {
+		return err
+	}
 	o := n.opts.Store
 	o.FS, o.Views = n.disk, n.newViews
 	if n.store, err = store.Open(o); err != nil {
@@ -95,7 +102,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stored := make(chan error, 1)
 	go func() { stored <- n.store.Run(background) }()
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning} {
+	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runSnapshots} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				n.opts.Logger.Error("a loop of the node ended", "error", err)
@@ -111,12 +118,14 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		var errs []error
+		n.workers.close()
 		if n.store != nil {
 			errs = append(errs, n.store.Close())
 		}
 		if n.tiers != nil {
 			n.tiers.Close()
 		}
+		errs = append(errs, n.snapshots.close())
 		if n.disk != nil {
 			errs = append(errs, n.disk.Close())
 		}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"github.com/engramd/engramd/node/pressure"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/node/tier"
 )
 
@@ -25,9 +25,14 @@ type Options struct {
 	Tiers tier.Policy
 	// HotBytes is the heap that copies of hot memories may take; zero is a quarter of what the process may use, negative none.
 	HotBytes int64
-	// SpreadWorkers is how many spreads run at once; as many as processors. It can be changed while the node runs.
-	SpreadWorkers int
-	Logger        *slog.Logger
+	// Threading is how many workers there are and which cores they are kept to. It can be changed while the node runs.
+	Threading threads.Settings
+	// SpreadQueue is how many spreads may wait for a worker; 1,024.
+	SpreadQueue int
+	// MemoryPolicy is that of the process, to be shown; see threads.ApplyMemoryPolicy.
+	MemoryPolicy threads.MemoryPolicy
+	Snapshots    SnapshotOptions
+	Logger       *slog.Logger
 	// Now is the clock; time.Now.
 	Now func() time.Time
 }
@@ -42,9 +47,7 @@ func (o Options) withDefaults() Options {
 	if o.Tiers == (tier.Policy{}) {
 		o.Tiers = tier.DefaultPolicy()
 	}
-	if o.SpreadWorkers == 0 {
-		o.SpreadWorkers = runtime.GOMAXPROCS(0)
-	}
+	o.Snapshots = o.Snapshots.withDefaults()
 	o.Store.Logger, o.Store.Now = o.Logger, o.Now
 	if o.HotBytes != 0 && o.Store.MemoryLimit != 0 {
 		o.HotBytes = max(0, o.HotBytes)
@@ -73,8 +76,9 @@ func (o Options) Validate() error {
 	if o.Dimension < 0 || o.Dimension > record.MaxDimension {
 		errs = append(errs, fmt.Errorf("dimension: %d is outside 0 to %d", o.Dimension, record.MaxDimension))
 	}
-	if o.SpreadWorkers < 0 {
-		errs = append(errs, fmt.Errorf("spread workers: %d are less than one", o.SpreadWorkers))
+	if o.SpreadQueue < 0 {
+		errs = append(errs, fmt.Errorf("spread queue: %d is negative", o.SpreadQueue))
 	}
+	errs = append(errs, o.Snapshots.validate())
 	return errors.Join(errs...)
 }

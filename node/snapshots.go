@@ -1,0 +1,318 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/engramd/engramd/node/snapshot"
+)
+
+// What a call about snapshots can fail with.
+var (
+	ErrNoSnapshot      = snapshot.ErrNotFound // no such snapshot
+	ErrSnapshotInUse   = snapshot.ErrInUse    // somebody reads it: try again later
+	ErrSnapshotDamaged = snapshot.ErrDamaged  // it cannot be restored
+	ErrSnapshotTaken   = snapshot.ErrTaken    // the bucket has another one of this name
+)
+
+// SnapshotOptions say which snapshots are taken without being asked for.
+type SnapshotOptions struct {
+	// Schedule is minute hour day month weekday, as cron has them; none if empty.
+	Schedule string
+	// Location is where the schedule's clock is; nil is UTC.
+	Location *time.Location
+	// KeepLast and KeepWeekly are how many are kept when a scheduled one was taken: 5 and 4 if zero; a negative KeepWeekly keeps none for being
+	// the last of its week.
+	KeepLast, KeepWeekly int
+	// Archive is the URL of a bucket to which all are copied: file:///dir?prefix=node1/ or s3://name?region=R; none if empty.
+	Archive string
+}
+
+func (o SnapshotOptions) withDefaults() SnapshotOptions {
+	if o.KeepLast == 0 {
+		o.KeepLast = snapshot.DefaultKeepLast
+	}
+	if o.KeepWeekly == 0 {
+		o.KeepWeekly = snapshot.DefaultKeepWeekly
+	}
+	o.KeepWeekly = max(0, o.KeepWeekly)
+	return o
+}
+
+func (o SnapshotOptions) validate() error {
+	d := o.withDefaults()
+	errs := []error{snapshot.CheckKeep(d.KeepLast, d.KeepWeekly)}
+	if o.Schedule != "" {
+		_, err := snapshot.ParseSchedule(o.Schedule, o.Location)
+		errs = append(errs, err)
+	}
+	if o.Archive != "" {
+		errs = append(errs, snapshot.CheckBucketURL(o.Archive))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("snapshots: %w", err)
+	}
+	return nil
+}
+
+// snapshots is what the node has of them, beside the files.
+type snapshots struct {
+	shelf *snapshot.Shelf
+
+	mu      sync.Mutex
+	failure error // of the last scheduled or asked one that failed; nil after one that did not
+	failed  time.Time
+}
+
+func (n *Node) openSnapshots() (err error) {
+	n.snapshots.shelf, err = snapshot.Open(snapshot.Options{
+		Dir: filepath.Join(n.opts.DataDir, "snapshots"), Logger: n.opts.Logger, Now: n.opts.Now,
+	})
+	return err
+}
+
+func (s *snapshots) close() error {
+	if s.shelf == nil {
+		return nil
+	}
+	return s.shelf.Close()
+}
+
+// note remembers how a snapshot ended.
+func (s *snapshots) note(now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure = err; err != nil {
+		s.failed = now
+	}
+}
+
+// Snapshot makes a consistent copy of a space beside readers and writers. Everything that was acknowledged before the call is in it.
+func (n *Node) Snapshot(ctx context.Context, space string) (snapshot.Info, error) {
+	s, err := n.store.Space(space)
+	if err != nil {
+		return snapshot.Info{}, err
+	}
+	i, err := n.snapshots.shelf.Take(ctx, s)
+	if ctx.Err() == nil {
+		n.snapshots.note(n.opts.Now(), err)
+	}
+	return i, err
+}
+
+// Snapshots returns those of a space, or of all spaces, dropped ones too, if it is empty, the newest first. One that cannot be read is listed with its damage.
+func (n *Node) Snapshots(space string) ([]snapshot.Info, error) {
+	if s, err := n.store.Space(space); err == nil {
+		space = s.Name()
+	}
+	return n.snapshots.shelf.List(space)
+}
+
+// VerifySnapshot reads all of a snapshot and compares it with what was written.
+func (n *Node) VerifySnapshot(ctx context.Context, name string) (snapshot.Info, error) {
+	return n.snapshots.shelf.Verify(ctx, name)
+}
+
+// DeleteSnapshot removes a snapshot, here and not in archives.
+func (n *Node) DeleteSnapshot(name string) error { return n.snapshots.shelf.Delete(name) }
+
+// PruneSnapshots deletes, of each space, all snapshots but the keepLast newest and the newest of each of the keepWeekly last weeks that have any, and
+// returns what went. Damaged ones and ones from the future stay. Archives are not touched: buckets have rules of their own for that.
+func (n *Node) PruneSnapshots(ctx context.Context, keepLast, keepWeekly int) ([]snapshot.Info, error) {
+	return n.snapshots.shelf.Prune(ctx, keepLast, keepWeekly)
+}
+
+// RestoreSnapshot makes the space of this name, or that of the snapshot if it is empty, what the snapshot holds: a space of that name is replaced, a new
+// one is made, an alias leads to the one that is replaced. All bytes are checked on the way. Until it returns nil, and after a crash at any moment before, everything is as it was;
+// the old space is read and written until then, and what was written to it since the snapshot is gone afterwards.
+func (n *Node) RestoreSnapshot(ctx context.Context, name, asSpace string) (SpaceInfo, error) {
+	done, err := n.spaces.turn(ctx)
+	if err != nil {
+		return SpaceInfo{}, err
+	}
+	defer done()
+	i, err := n.snapshots.shelf.Get(name)
+	if err != nil {
+		return SpaceInfo{}, err
+	}
+	as := cmp.Or(asSpace, i.Space)
+	if s, err := n.store.Space(as); err == nil {
+		as = s.Name()
+	}
+	s, err := n.store.Adopt(ctx, as, i.Dimension, func(dir string) error {
+		return n.snapshots.shelf.Fill(ctx, name, dir)
+	})
+	if s == nil {
+		return SpaceInfo{}, fmt.Errorf("restore %s: %w", name, err)
+	}
+	if err != nil { // it is in place; what is left of the old one goes at the next start
+		n.opts.Logger.Warn("the replaced space is not gone yet", "space", as, "error", err)
+	}
+	n.opts.Logger.Info("snapshot restored", "name", name, "space", as, "memories", i.Memories)
+	return n.spaceInfo(as)
+}
+
+// ArchiveSnapshots copies all snapshots that a bucket does not have yet into it, each byte read back and compared, and returns those. An empty URL is that
+// of the options. After an error it can be called again and does only what is missing.
+func (n *Node) ArchiveSnapshots(ctx context.Context, bucketURL string) ([]snapshot.Info, error) {
+	u, err := n.bucketURL(bucketURL)
+	if err != nil {
+		return nil, err
+	}
+	return n.snapshots.shelf.ArchiveAll(ctx, u)
+}
+
+// ArchivedSnapshots returns what a bucket has, the newest first.
+func (n *Node) ArchivedSnapshots(ctx context.Context, bucketURL string) ([]snapshot.Info, error) {
+	u, err := n.bucketURL(bucketURL)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.Archived(ctx, u)
+}
+
+// FetchSnapshot brings a snapshot back from a bucket, so that it can be restored. One that is here already stays as it is.
+func (n *Node) FetchSnapshot(ctx context.Context, bucketURL, name string) (snapshot.Info, error) {
+	u, err := n.bucketURL(bucketURL)
+	if err != nil {
+		return snapshot.Info{}, err
+	}
+	return n.snapshots.shelf.Fetch(ctx, u, name)
+}
+
+func (n *Node) bucketURL(u string) (string, error) {
+	u = cmp.Or(u, n.opts.Snapshots.Archive)
+	if u == "" {
+		return "", fmt.Errorf("%w: no bucket is given, and none is set for archives", ErrInvalid)
+	}
+	return u, nil
+}
+
+// SnapshotStats tell about snapshots.
+type SnapshotStats struct {
+	Count   int
+	Bytes   int64
+	Damaged int
+	// LastSuccess is when the newest snapshot was taken; zero: there is none.
+	LastSuccess time.Time
+	// LastError is what the last one failed with, nil if it did not, and LastErrorAt when one last did.
+	LastError   error
+	LastErrorAt time.Time
+	// Spaces are the same by space, those without any among them.
+	Spaces map[string]SpaceSnapshots
+}
+
+// SpaceSnapshots tell about those of one space.
+type SpaceSnapshots struct {
+	Count       int
+	Bytes       int64
+	LastSuccess time.Time
+}
+
+// SnapshotStats tells about snapshots.
+func (n *Node) SnapshotStats() (SnapshotStats, error) {
+	n.snapshots.mu.Lock()
+	st := SnapshotStats{LastError: n.snapshots.failure, LastErrorAt: n.snapshots.failed, Spaces: map[string]SpaceSnapshots{}}
+	n.snapshots.mu.Unlock()
+	for _, s := range n.store.Spaces() {
+		st.Spaces[s.Name] = SpaceSnapshots{}
+	}
+	infos, err := n.snapshots.shelf.List("")
+	for _, i := range infos {
+		s := st.Spaces[i.Space]
+		st.Count++
+		s.Count++
+		if i.Damage != "" {
+			st.Damaged++
+		} else {
+			s.Bytes += i.Bytes
+			st.Bytes += i.Bytes
+			s.LastSuccess = latest(s.LastSuccess, i.CreatedAt)
+			st.LastSuccess = latest(st.LastSuccess, i.CreatedAt)
+		}
+		st.Spaces[i.Space] = s
+	}
+	return st, err
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// runSnapshots takes snapshots by the schedule until ctx ends.
+func (n *Node) runSnapshots(ctx context.Context) error {
+	o := n.opts.Snapshots
+	if o.Schedule == "" {
+		return nil
+	}
+	schedule, err := snapshot.ParseSchedule(o.Schedule, o.Location)
+	if err != nil {
+		return err
+	}
+	return schedule.Run(ctx, n.opts.Now, n.oldestBackup, func(ctx context.Context) error {
+		err := n.backUp(ctx, schedule)
+		if err != nil && ctx.Err() == nil {
+			n.snapshots.note(n.opts.Now(), err)
+			n.opts.Logger.Error("scheduled snapshots failed", "error", err)
+		}
+		return err
+	})
+}
+
+// oldestBackup returns the time of the newest snapshot of the space that has waited longest for another one; zero if none has any.
+func (n *Node) oldestBackup() time.Time {
+	var oldest time.Time
+	for _, at := range n.backups() {
+		if !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+	}
+	return oldest
+}
+
+// backups returns when the newest snapshot of each living space was taken.
+func (n *Node) backups() map[string]time.Time {
+	out := map[string]time.Time{}
+	st, err := n.SnapshotStats()
+	if err != nil {
+		n.opts.Logger.Error("cannot list snapshots", "error", err)
+	}
+	for _, s := range n.store.Spaces() {
+		out[s.Name] = st.Spaces[s.Name].LastSuccess
+	}
+	return out
+}
+
+// backUp takes a snapshot of each space that is behind the schedule, archives what is not archived yet, and prunes. One that fails hinders no
+// other.
+func (n *Node) backUp(ctx context.Context, schedule *snapshot.Schedule) error {
+	var errs []error
+	backups, now := n.backups(), n.opts.Now()
+	for _, s := range n.store.Spaces() {
+		if last := backups[s.Name]; !last.IsZero() && !last.After(now) && schedule.After(last).After(now) {
+			continue
+		}
+		_, err := n.Snapshot(ctx, s.Name)
+		errs = append(errs, err)
+	}
+	o := n.opts.Snapshots
+	if o.Archive != "" {
+		_, err := n.ArchiveSnapshots(ctx, o.Archive)
+		errs = append(errs, err)
+	}
+	_, err := n.PruneSnapshots(ctx, o.KeepLast, o.KeepWeekly)
+	errs = append(errs, err)
+	if slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, ErrNoSpace) }) && ctx.Err() == nil {
+		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, ErrNoSpace) }) // dropped meanwhile
+	}
+	return errors.Join(errs...)
+}
