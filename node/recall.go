@@ -200,7 +200,7 @@ func (r *recall) spread(ctx context.Context, seeds []spread.Seed) (spread.Result
 	if r.query.Direct {
 		return direct(seeds, o), nil
 	}
-	result, err := r.node.spreads.spread(ctx, r.views.graph.Snapshot(), seeds, o)
+	result, err := r.node.workers.spread(ctx, r.views.graph.Snapshot(), seeds, o)
 	if errors.Is(err, context.DeadlineExceeded) {
 		result, err = direct(seeds, o), nil
 		result.Partial = true

@@ -46,7 +46,7 @@ func (n *Node) Spread(ctx context.Context, space string, seeds []Seed, o spread.
 	if len(seeds) > 0 && len(from) == 0 {
 		return Spreading{}, notFound(absent[0])
 	}
-	r, err := n.spreads.spread(ctx, viewsOf(s).graph.Snapshot(), from, o)
+	r, err := n.workers.spread(ctx, viewsOf(s).graph.Snapshot(), from, o)
 	if err != nil {
 		return Spreading{}, err
 	}

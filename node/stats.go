@@ -8,6 +8,7 @@ import (
 	"github.com/engramd/engramd/node/pressure"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/node/tier"
 	"github.com/engramd/engramd/node/vector"
 	"golang.org/x/sys/unix"
@@ -19,9 +20,10 @@ type Stats struct {
 	Tiers  tier.Stats   // of all spaces together
 	Store  store.Stats
 	// IndexBytes is what is resident for memories whether they are hot or not: ids, versions, tiers, edges.
-	IndexBytes int64
-	Pressure   pressure.State
-	Spreads    SpreadStats
+	IndexBytes    int64
+	Pressure      pressure.State
+	Spreading     threads.PoolStats
+	Consolidation threads.PoolStats
 	// Disk is nil if it could not be read.
 	Disk *DiskStats
 }
@@ -41,13 +43,6 @@ type SpaceStats struct {
 	Faults     int   // damaged values and vectors that were found so far, at most 100 of each
 }
 
-// SpreadStats tell about the spread workers.
-type SpreadStats struct {
-	Workers int // how many spreads may run at once
-	Busy    int // how many do
-	Waiting int // how many wait for a worker
-}
-
 // DiskStats are the file system that holds the data directory.
 type DiskStats struct {
 	TotalBytes     int64
@@ -56,7 +51,10 @@ type DiskStats struct {
 
 // Stats tells about the node.
 func (n *Node) Stats() Stats {
-	st := Stats{Tiers: n.tiers.Stats(), Store: n.store.Stats(), Pressure: n.gauge.State(), Spreads: n.spreads.stats()}
+	st := Stats{
+		Tiers: n.tiers.Stats(), Store: n.store.Stats(), Pressure: n.gauge.State(),
+		Spreading: n.workers.spreading.Stats(), Consolidation: n.workers.consolidation.Stats(),
+	}
 	st.IndexBytes = st.Tiers.IndexBytes
 	for _, info := range n.store.Spaces() {
 		s := n.spaceStats(info)
