@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv(flipChild); args != "" {
+		os.Exit(flipping(args))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A life is a store from Open to Close.
 type life struct {
