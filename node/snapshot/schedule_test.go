@@ -88,7 +88,7 @@ func TestSchedule(t *testing.T) {
 				time.Sleep(10 * time.Hour)
 				c.ahead = -9 * time.Hour // 01:00 again
 			},
-			want: []string{"01 03:00", "01 03:00", "02 03:00"},
+			want: []string{"01 03:00", "02 03:00", "03 03:00"}, // there is one of the first day's hour already
 		},
 		{
 			name: "the clock is put forward, or the machine slept",
@@ -96,7 +96,7 @@ func TestSchedule(t *testing.T) {
 				time.Sleep(10 * time.Hour)
 				c.ahead = 30 * time.Hour
 			},
-			want: []string{"01 03:00", "02 16:00", "03 03:00", "04 03:00"},
+			want: []string{"01 03:00", "02 16:00", "03 03:00", "04 03:00", "05 03:00"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
