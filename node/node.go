@@ -102,7 +102,10 @@ func (n *Node) Run(ctx context.Context) error {
 	stored := make(chan error, 1)
 	go func() { stored <- n.store.Run(background) }()
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runSnapshots} {
+	for _, run := range []func(context.Context) error{
+		n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runSnapshots, n.runScrub,
+		n.workers.threads.Run,
+	} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				n.opts.Logger.Error("a loop of the node ended", "error", err)

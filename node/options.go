@@ -32,7 +32,9 @@ type Options struct {
 	// MemoryPolicy is that of the process, to be shown; see threads.ApplyMemoryPolicy.
 	MemoryPolicy threads.MemoryPolicy
 	Snapshots    SnapshotOptions
-	Logger       *slog.Logger
+	// ScrubEvery is how often everything that is stored is read again and checked; a day.
+	ScrubEvery time.Duration
+	Logger     *slog.Logger
 	// Now is the clock; time.Now.
 	Now func() time.Time
 }
@@ -43,6 +45,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.ScrubEvery <= 0 {
+		o.ScrubEvery = 24 * time.Hour
 	}
 	if o.Tiers == (tier.Policy{}) {
 		o.Tiers = tier.DefaultPolicy()

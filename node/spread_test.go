@@ -9,6 +9,7 @@ import (
 	"github.com/engramd/engramd/node"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/spread"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -62,7 +63,8 @@ func reach(t testing.TB, n *node.Node, space string) (out []node.Spreading) {
 	return out
 }
 
-// TestSpreadIsTheSameAfterwards: the same answers, to the last bit, after dead ends were swept, after a checkpoint and a restart.
+// TestSpreadIsTheSameAfterwards: the same answers, to the last bit, after dead ends were swept, after a checkpoint, a compaction, a change
+// of workers, a restore and a restart.
 func TestSpreadIsTheSameAfterwards(t *testing.T) {
 	for seed := range uint64(3) {
 		dir := t.TempDir()
@@ -88,6 +90,24 @@ func TestSpreadIsTheSameAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 		same("a checkpoint", n)
+		if _, err := n.Compact(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		same("a compaction", n)
+		if err := n.SetThreading(threads.Settings{SpreadingWorkers: 3}); err != nil {
+			t.Fatal(err)
+		}
+		same("a change of workers", n)
+		shot, err := n.Snapshot(t.Context(), "default")
+		if err == nil {
+			_, err = n.RestoreSnapshot(t.Context(), shot.Name, "restored")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, reach(t, n, "restored")); diff != "" {
+			t.Fatalf("after a restore (-before +after):\n%s", diff)
+		}
 		end()
 		n, _ = running(t, small(dir))
 		same("a restart", n)
