@@ -31,6 +31,8 @@ const (
 	boltVersion = 2
 	noFreelist  = math.MaxUint64
 
+	minPage, maxPage = 1 << 10, 1 << 16 // bytes
+
 	maxDepth = 64 // branches and buckets that may lie in one another
 )
 
@@ -90,11 +92,7 @@ func WalkAs(r io.ReaderAt, info Info, visit func(bucket, key, value []byte) erro
 // readMeta returns the younger of the valid meta pages.
 func readMeta(r io.ReaderAt, size int64) (Info, error) {
 	a, errA := parseMeta(r, 0, 0, size)
-	pageSize := int64(a.PageSize)
-	if errA != nil {
-		pageSize = 4096
-	}
-	b, errB := parseMeta(r, pageSize, 1, size)
+	b, errB := secondMeta(r, size, a.PageSize)
 	switch {
 	case errA != nil && errB != nil:
 		return Info{}, errA
@@ -104,6 +102,19 @@ func readMeta(r io.ReaderAt, size int64) (Info, error) {
 	}
 	a.OtherMeta = errB
 	return a, nil
+}
+
+// secondMeta reads the other meta page: that of the first one tells where it is, or if that is damaged (0) it is looked for.
+func secondMeta(r io.ReaderAt, size int64, pageSize int) (info Info, err error) {
+	if pageSize != 0 {
+		return parseMeta(r, int64(pageSize), 1, size)
+	}
+	for p := minPage; p <= maxPage; p *= 2 {
+		if info, err = parseMeta(r, int64(p), 1, size); err == nil && info.PageSize == p {
+			return info, nil
+		}
+	}
+	return Info{}, damage(1, "no meta page")
 }
 
 func parseMeta(r io.ReaderAt, off int64, page uint64, size int64) (Info, error) {
@@ -124,7 +135,7 @@ func parseMeta(r io.ReaderAt, off int64, page uint64, size int64) (Info, error) 
 		PageSize: int(le.Uint32(m[8:])), root: le.Uint64(m[16:]), freelist: le.Uint64(m[32:]),
 		Pages: le.Uint64(m[40:]), Txid: le.Uint64(m[48:]),
 	}
-	if p := info.PageSize; p < 1024 || p > 1<<16 || p&(p-1) != 0 {
+	if p := info.PageSize; p < minPage || p > maxPage || p&(p-1) != 0 {
 		return Info{}, damage(page, "page size %d", p)
 	}
 	if info.Pages > uint64(size)/uint64(info.PageSize) {

@@ -42,6 +42,7 @@ func (t *baseTx) in(name []byte) (*bucketTx, error) {
 		return nil, err
 	}
 	b := &bucketTx{baseTx: t, name: name, bucket: t.tx.Bucket(name), place: place}
+	b.bucket.FillPercent = fillPages
 	t.buckets = append(t.buckets, b)
 	return b, nil
 }

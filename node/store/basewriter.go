@@ -47,11 +47,14 @@ func (w *baseWriter) value(tx *baseTx, ord record.Ord) error {
 	}
 	key := ordKey(ord)
 	v, _ := w.memtable.value(ord)
-	old, err := b.get(key)
-	if err != nil {
-		return err
+	there := false
+	if ord < w.state.next { // none was there above
+		old, err := b.get(key)
+		if err != nil {
+			return err
+		}
+		there = old != nil
 	}
-	there := old != nil
 	w.state.next = max(w.state.next, ord+1)
 	if v == nil {
 		if there {

@@ -17,7 +17,6 @@ import (
 
 const (
 	compactTxBytes = 4 << 20 // of a transaction of the new file
-	compactFill    = 0.9     // of its pages: some room for values that grow
 	minRoom        = 1 << 20
 	compactRounds  = 4 // in which the new file catches up beside writers
 )
@@ -337,7 +336,7 @@ func (w *freshWriter) put(bucket, key, value []byte) error {
 		if w.to = w.tx.Bucket(bucket); w.to == nil {
 			return fmt.Errorf("there is no bucket %q in a new base", bucket)
 		}
-		w.to.FillPercent = compactFill
+		w.to.FillPercent = fillPages
 	}
 	if value == nil {
 		return w.to.Delete(key)

@@ -91,7 +91,7 @@ func TestStructuralDamageRefusesOneSpace(t *testing.T) {
 	for range 40 {
 		b := append([]byte(nil), whole...)
 		page := rng.IntN(int(info.Pages))
-		b[page*os.Getpagesize()+rng.IntN(48)] ^= 1 << rng.IntN(8)
+		b[page*info.PageSize+rng.IntN(48)] ^= 1 << rng.IntN(8)
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
