@@ -29,9 +29,17 @@ type cutting struct {
 	changes []Op            // of names, not synced
 }
 
+// A piece is a write; without data it sets the length.
 type piece struct {
 	off  int64
 	data []byte
+}
+
+func (p piece) onto(data []byte) []byte {
+	if p.data == nil {
+		return resize(data, p.off)
+	}
+	return overlay(data, p.data, p.off)
 }
 
 func (c *cutting) op(op Op) {
@@ -40,9 +48,11 @@ func (c *cutting) op(op Op) {
 		c.changes = append(c.changes, op)
 	case "write":
 		c.pending[op.inode] = append(c.pending[op.inode], piece{op.Off, op.Data})
+	case "truncate":
+		c.pending[op.inode] = append(c.pending[op.inode], piece{off: op.Off})
 	case "sync":
 		for _, p := range c.pending[op.inode] {
-			c.stable[op.inode] = overlay(c.stable[op.inode], p.data, p.off)
+			c.stable[op.inode] = p.onto(c.stable[op.inode])
 		}
 		delete(c.pending, op.inode)
 	case "syncdir":
@@ -90,6 +100,12 @@ func (c *cutting) disk() *Disk {
 // sectors lets some sectors of p arrive. A file that p would have made longer may have its new length and
 // zeros.
 func (c *cutting) sectors(data []byte, p piece, share float64) []byte {
+	if p.data == nil {
+		if c.rng.Float64() < share {
+			return p.onto(data)
+		}
+		return data
+	}
 	for at := 0; at < len(p.data); {
 		n := min(len(p.data)-at, sector-int((p.off+int64(at))%sector))
 		if c.rng.Float64() < share {

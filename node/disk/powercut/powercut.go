@@ -36,7 +36,7 @@ type Disk struct {
 
 // An Op is one operation.
 type Op struct {
-	Kind     string // create, write, sync, rename, remove, syncdir
+	Kind     string // create, write, truncate, sync, rename, remove, syncdir
 	Name, To string
 	Off      int64
 	Data     []byte
@@ -222,6 +222,24 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	}
 	f.inode.data = overlay(f.inode.data, b, off)
 	return len(b), nil
+}
+
+// Truncate sets the length of the file, as those who map files do. Package disk has no such call.
+func (f *file) Truncate(size int64) error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if err := f.disk.do(Op{Kind: "truncate", Name: f.name, Off: size, inode: f.inode.id}); err != nil {
+		return err
+	}
+	f.inode.data = resize(f.inode.data, size)
+	return nil
+}
+
+func resize(data []byte, size int64) []byte {
+	if n := size - int64(len(data)); n > 0 {
+		return append(data, make([]byte, n)...)
+	}
+	return data[:size]
 }
 
 func (f *file) Sync() error {

@@ -1,0 +1,221 @@
+package powerfail_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/engramd/engramd/node/disk/powercut"
+)
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(childMode); mode != "" {
+		if err := child(mode, os.Getenv(childDir)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestE2EPowerCut cuts the power under a node that writes, compacts and makes spaces, again and again on the same disk. After each cut several disks that it may have
+// left are looked at: everything answered is there, nothing is torn, and the node writes on. The next round begins with one of them.
+func TestE2EPowerCut(t *testing.T) {
+	need(t)
+	seconds := 70
+	if s := os.Getenv("ENGRAMD_POWERCUT_SECONDS"); s != "" {
+		var err error
+		if seconds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	rounds, answered := 0, 0
+	for time.Now().Before(end) && !t.Failed() {
+		h := &history{t: t, rng: rand.New(rand.NewPCG(rand.Uint64(), 1)), disk: powercut.New(), account: account{
+			Tried: map[string]int{}, Answered: map[string]int{}, Spaces: map[string]bool{},
+		}}
+		for range 6 {
+			if h.round(); t.Failed() || time.Now().After(end) {
+				break
+			}
+		}
+		rounds += h.rounds
+		answered += len(h.account.Answered)
+	}
+	t.Logf("%d cuts, %d memories answered", rounds, answered)
+	if answered < 10*rounds {
+		t.Errorf("only %d memories were answered in %d rounds: this tested nothing", answered, rounds)
+	}
+}
+
+func need(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ENGRAMD_E2E") == "" {
+		t.Skip("needs root and FUSE: set ENGRAMD_E2E to run it (make e2e)")
+	}
+	if os.Geteuid() != 0 {
+		t.Fatal("needs root to mount FUSE: run it with sudo, or unset ENGRAMD_E2E")
+	}
+}
+
+// A history is one disk through several cuts.
+type history struct {
+	t       *testing.T
+	rng     *rand.Rand
+	disk    *powercut.Disk
+	dirs    []string
+	account account
+	rounds  int
+}
+
+// round writes until the power is cut, and looks at what that may leave.
+func (h *history) round() {
+	t := h.t
+	t.Helper()
+	h.rounds++
+	after := 1 + h.rng.IntN(1500) // operations
+	cut := make(chan struct{})
+	var once sync.Once
+	n := 0
+	h.disk.Fault = func(powercut.Op) error { // one at a time
+		if n++; n > after {
+			once.Do(func() { close(cut) })
+			return syscall.EIO
+		}
+		return nil
+	}
+	at := t.TempDir()
+	v, unmount := mount(t, h.disk, h.dirs, at)
+	h.write(at, cut)
+	h.dirs = v.directories()
+	unmount()
+	if t.Failed() {
+		return
+	}
+	var left *powercut.Disk
+	for range 3 {
+		left = h.disk.Cut(h.disk.Ops(), h.rng)
+		_, unmount := mount(t, left, h.dirs, at)
+		out, err := h.command("check", at).CombinedOutput()
+		unmount()
+		if err != nil {
+			t.Errorf("round %d, cut after %d operations: %v\n%.6000s", h.rounds, after, err, out)
+			h.keep(left)
+			return
+		}
+	}
+	h.disk = left.Copy()
+}
+
+func (h *history) command(mode, at string) *exec.Cmd {
+	h.t.Helper()
+	news := filepath.Join(h.t.TempDir(), "account.json")
+	b, err := json.Marshal(h.account)
+	if err == nil {
+		err = os.WriteFile(news, b, 0o600)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childMode+"="+mode, childDir+"="+filepath.Join(at, "data"), childNews+"="+news)
+	return cmd
+}
+
+// write runs a child that writes until cut, and notes what it says.
+func (h *history) write(at string, cut <-chan struct{}) {
+	t := h.t
+	t.Helper()
+	cmd := h.command("write", at)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		select {
+		case <-cut:
+		case <-ended:
+		case <-time.After(60 * time.Second):
+			complaint.WriteString("no cut within a minute")
+		}
+		_ = cmd.Process.Kill()
+	}()
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		h.note(strings.Fields(lines.Text()))
+	}
+	close(ended)
+	<-killed
+	err = cmd.Wait()
+	select {
+	case <-cut:
+	default:
+		t.Errorf("round %d: the child ended before the cut: %v\n%.4000s", h.rounds, err, complaint.String())
+	}
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Error(err)
+	}
+	if s := complaint.String(); strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") {
+		t.Errorf("round %d: the child died:\n%.6000s", h.rounds, s)
+	}
+}
+
+// note takes a line of the child; the last one may be cut.
+func (h *history) note(f []string) {
+	switch {
+	case len(f) == 2 && f[0] == "space" && len(f[1]) > 3:
+		h.account.Spaces[f[1]] = false
+	case len(f) == 2 && f[0] == "filled" && len(f[1]) > 3:
+		h.account.Spaces[f[1]] = true
+	case len(f) == 3:
+		step, err := strconv.Atoi(f[2])
+		if err != nil {
+			return
+		}
+		if f[0] == "try" {
+			h.account.Tried[f[1]] = step
+		} else if f[0] == "ok" {
+			h.account.Answered[f[1]] = step
+		}
+	}
+}
+
+// keep writes a disk on which something was wrong where ENGRAMD_ARTIFACTS says.
+func (h *history) keep(d *powercut.Disk) {
+	dir := os.Getenv("ENGRAMD_ARTIFACTS")
+	if dir == "" {
+		return
+	}
+	for name, size := range d.Names() {
+		b := make([]byte, size)
+		f, err := d.Open(name)
+		if err == nil {
+			_, err = f.ReadAt(b, 0)
+		}
+		to := filepath.Join(dir, "powercut", name)
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o750), os.WriteFile(to, b, 0o600))
+		if err != nil {
+			h.t.Log(err)
+		}
+	}
+}
