@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -28,6 +29,7 @@ func (n *Node) Get(ctx context.Context, space, id string, opts ...ReadOption) (M
 
 func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadOption) (Memory, error) {
 	name := id
+	var redirect *Memory // that led here
 	for range maxRedirects {
 		ord, _, ok := s.Lookup(name)
 		if !ok {
@@ -45,10 +47,12 @@ func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadO
 			return Memory{}, notFound(id)
 		case err != nil:
 			return Memory{}, err
+		case redirect != nil && !consolidate.Leads(redirect, &m):
+			return Memory{}, notFound(id) // another memory that got the id later
 		case m.Redirect == "":
 			return m, n.expired(&m)
 		}
-		name = m.Redirect
+		name, redirect = m.Redirect, &m
 	}
 	return Memory{}, fmt.Errorf("%w: %s redirects more than %d times", ErrCorrupt, id, maxRedirects)
 }

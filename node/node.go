@@ -23,22 +23,23 @@ type (
 
 // A Node is an open memory node. Its methods may be called from any goroutine, writes while Run runs.
 type Node struct {
-	opts        Options
-	lock        *os.File
-	disk        *disk.OS
-	gauge       *pressure.Gauge
-	tiers       *tier.Tiers
-	store       *store.Store
-	graphs      graphs
-	workers     workers
-	learner     learner
-	linking     sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
-	maintenance *maintenance
-	snapshots   snapshots
-	spaces      spaces
-	flights     flights
-	closing     sync.Once
-	closed      error
+	opts          Options
+	lock          *os.File
+	disk          *disk.OS
+	gauge         *pressure.Gauge
+	tiers         *tier.Tiers
+	store         *store.Store
+	graphs        graphs
+	workers       workers
+	learner       learner
+	consolidation consolidation
+	linking       sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
+	maintenance   *maintenance
+	snapshots     snapshots
+	spaces        spaces
+	flights       flights
+	closing       sync.Once
+	closed        error
 }
 
 // Open reads the data directory, which is made if need be, and starts nothing.
@@ -103,7 +104,7 @@ func (n *Node) Run(ctx context.Context) error {
 	go func() { stored <- n.store.Run(background) }()
 	var wg sync.WaitGroup
 	for _, run := range []func(context.Context) error{
-		n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runSnapshots, n.runScrub,
+		n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runConsolidation, n.runSnapshots, n.runScrub,
 		n.workers.threads.Run,
 	} {
 		wg.Go(func() {

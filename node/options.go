@@ -34,7 +34,9 @@ type Options struct {
 	Snapshots    SnapshotOptions
 	// ScrubEvery is how often everything that is stored is read again and checked; a day.
 	ScrubEvery time.Duration
-	Logger     *slog.Logger
+	// ConsolidateEvery is how often a space in which something has changed is consolidated; 5 minutes. Negative: only when asked.
+	ConsolidateEvery time.Duration
+	Logger           *slog.Logger
 	// Now is the clock; time.Now.
 	Now func() time.Time
 }
@@ -45,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.ConsolidateEvery == 0 {
+		o.ConsolidateEvery = 5 * time.Minute
 	}
 	if o.ScrubEvery <= 0 {
 		o.ScrubEvery = 24 * time.Hour

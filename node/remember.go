@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -110,7 +111,7 @@ func (n *Node) meet(ctx context.Context, s *store.Space, m *Memory) Remembered {
 	for {
 		old, err := n.get(ctx, s, m.ID)
 		switch {
-		case err == nil && sameContent(&old, m):
+		case err == nil && (sameContent(&old, m) || old.ID != m.ID && consolidate.Covers(&old, m)):
 			return Remembered{ID: m.ID, Version: old.Version}
 		case err == nil:
 			return Remembered{ID: m.ID, Err: ErrConflict}

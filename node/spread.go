@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/spread"
 	"github.com/engramd/engramd/node/store"
@@ -75,36 +76,35 @@ func (n *Node) sow(s *store.Space, seeds []Seed) (from []spread.Seed, absent []s
 
 // resolve returns the ordinal of id, or of the memory that took its place.
 func (n *Node) resolve(s *store.Space, id string) (record.Ord, bool) {
+	var redirect *Memory // that led here
 	for range maxRedirects {
 		ord, _, ok := s.Lookup(id)
 		if !ok {
 			return 0, false
 		}
-		next, err := n.redirect(s, ord)
-		if err != nil {
+		m, err := n.head(s, ord)
+		switch {
+		case err != nil, redirect != nil && !consolidate.Leads(redirect, &m):
 			return 0, false
-		}
-		if next == "" {
+		case m.Redirect == "":
 			return ord, true
 		}
-		id = next
+		id, redirect = m.Redirect, &m
 	}
 	return 0, false
 }
 
-// redirect returns the id of the memory that took the place of ord, or nothing.
-func (n *Node) redirect(s *store.Space, ord record.Ord) (string, error) {
+// head reads where a memory redirects to, and how old it is.
+func (n *Node) head(s *store.Space, ord record.Ord) (m Memory, err error) {
 	redirects := false
-	err := s.Read(ord, func(v record.Value) error {
-		redirects = v.Redirects()
+	err = s.Read(ord, func(v record.Value) error {
+		m.ID, m.CreatedAt, redirects = string(v.ID()), v.CreatedAt(), v.Redirects()
 		return nil
 	})
-	if err != nil || !redirects {
-		return "", err
+	if err == nil && redirects {
+		_, err = viewsOf(s).tiers.Get(ord, &m)
 	}
-	var m Memory
-	_, err = viewsOf(s).tiers.Get(ord, &m)
-	return m.Redirect, err
+	return m, err
 }
 
 // activated names what a spread reached; false if it was deleted meanwhile.

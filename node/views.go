@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/graph"
 	"github.com/engramd/engramd/node/store"
 	"github.com/engramd/engramd/node/tier"
@@ -15,6 +16,7 @@ type views struct {
 	graph   *graph.Graph
 	tiers   *tier.View
 	vectors *vector.View
+	changes *consolidate.View
 }
 
 // newViews makes the resident state of a space.
@@ -25,7 +27,7 @@ func (n *Node) newViews(s *store.Space, dir string) ([]store.View, error) {
 	}
 	g := graph.New(s, graph.Options{Logger: n.opts.Logger})
 	n.graphs.add(g)
-	return []store.View{g, n.tiers.View(s), vectors}, nil
+	return []store.View{g, n.tiers.View(s), vectors, consolidate.NewView(n.opts.Now)}, nil
 }
 
 // viewsOf returns the resident state of s. The views of a damaged space are there, and empty.
@@ -38,6 +40,8 @@ func viewsOf(s *store.Space) (v views) {
 			v.tiers = view
 		case *vector.View:
 			v.vectors = view
+		case *consolidate.View:
+			v.changes = view
 		}
 	}
 	return v

@@ -1,0 +1,168 @@
+package consolidate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
+)
+
+// A View knows since when a space waits to be consolidated. It is a [store.View]; everything that was there when the node started
+// counts as changed then.
+type View struct {
+	now  func() time.Time
+	turn chan struct{} // of one round
+
+	mu      sync.Mutex
+	oldest  time.Time  // change that no round under way or done has seen; zero: none
+	seen    time.Time  // what oldest was before the round under way began
+	expires time.Time  // the first memory; zero: none does
+	expired time.Time  // what expires was before the round under way began
+	cursor  record.Ord // behind which the next search for near ones begins
+	closed  bool
+}
+
+var _ store.View = (*View)(nil)
+
+// NewView returns the view of a space, for [store.Views].
+func NewView(now func() time.Time) *View {
+	return &View{now: now, turn: make(chan struct{}, 1)}
+}
+
+// LoadValue implements store.View.
+func (v *View) LoadValue(_ record.Ord, value record.Value) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.expire(value.ExpiresAt())
+}
+
+// LoadEdges implements store.View.
+func (v *View) LoadEdges(record.Ord, []store.EdgeTo) {}
+
+// LoadAccess implements store.View.
+func (v *View) LoadAccess(record.Ord, record.Access) {}
+
+// Loaded implements store.View.
+func (v *View) Loaded() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.oldest = v.now()
+	return nil
+}
+
+// Apply implements store.View.
+func (v *View) Apply(ops []record.Op) {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range ops {
+		switch ops[i].Kind {
+		case record.Put:
+			v.expire(ops[i].Value.ExpiresAt())
+		case record.Delete, record.Link:
+		default:
+			continue // nothing that consolidation looks at
+		}
+		if v.oldest.IsZero() {
+			v.oldest = now
+		}
+	}
+}
+
+// Checkpoint implements store.View.
+func (v *View) Checkpoint(uint64) error { return nil }
+
+// Close implements store.View.
+func (v *View) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.closed = true
+	return nil
+}
+
+// Closed tells that the space is gone.
+func (v *View) Closed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.closed
+}
+
+// expire notes when a memory expires. v is locked.
+func (v *View) expire(at time.Time) {
+	if !at.IsZero() && (v.expires.IsZero() || at.Before(v.expires)) {
+		v.expires = at
+	}
+}
+
+// Lag returns how long the oldest change waits that no complete round has seen; zero if there is none. A memory that has
+// expired is such a change, too.
+func (v *View) Lag() time.Duration {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	lag := time.Duration(0)
+	for _, since := range [...]time.Time{v.oldest, v.seen, v.expires, v.expired} {
+		if !since.IsZero() {
+			lag = max(lag, now.Sub(since))
+		}
+	}
+	return lag
+}
+
+// Due tells whether there is anything to do.
+func (v *View) Due() bool {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.closed && (!v.oldest.IsZero() || !v.seen.IsZero() || !v.expires.IsZero() && !now.Before(v.expires))
+}
+
+// begin waits for the turn of a round, and starts the books for it.
+func (v *View) begin(ctx context.Context) error {
+	select {
+	case v.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seen, v.oldest = older(v.seen, v.oldest), time.Time{}
+	v.expired, v.expires = v.expires, time.Time{}
+	return nil
+}
+
+// end closes the books. expires is when the first memory expires that the round has seen. What a round that did not come to its end has
+// seen is still to be done.
+func (v *View) end(complete bool, expires time.Time) {
+	v.mu.Lock()
+	if complete {
+		v.seen, v.expired = time.Time{}, expires
+	}
+	v.expires, v.expired = older(v.expires, v.expired), time.Time{}
+	v.mu.Unlock()
+	<-v.turn
+}
+
+// older returns the earlier of two times of which either may be none.
+func older(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// from returns where the search for near ones begins.
+func (v *View) from() record.Ord {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.cursor
+}
+
+// goOn sets where the next search begins.
+func (v *View) goOn(from record.Ord) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.cursor = from
+}
