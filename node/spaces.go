@@ -15,6 +15,9 @@ import (
 	"github.com/engramd/engramd/node/store"
 )
 
+// ErrReplaced: the space was replaced by a restore while the call was under way: try again. It is an ErrNoSpace, too.
+var ErrReplaced = store.ErrReplaced
+
 // ErrSpaceExists: the name is that of a space already, or of an alias.
 var ErrSpaceExists = store.ErrSpaceExists
 
@@ -41,7 +44,20 @@ func (s *spaces) turn(ctx context.Context) (func(), error) {
 	}
 }
 
-// begin waits for a turn to change the catalog, which maintenance mode refuses.
+// in runs fn in the space of this name, again if the space was replaced meanwhile.
+func (n *Node) in(space string, fn func(*store.Space) error) error {
+	for {
+		s, err := n.store.Space(space)
+		if err != nil {
+			return err
+		}
+		if err := fn(s); !errors.Is(err, ErrReplaced) {
+			return err
+		}
+	}
+}
+
+// changing waits for a turn to change the catalog, which maintenance mode refuses.
 func (n *Node) changing(ctx context.Context) (func(), error) {
 	written, err := n.writing()
 	if err != nil {

@@ -30,6 +30,7 @@ func (st *Store) Adopt(ctx context.Context, name string, dimension int, fill fun
 		return nil, errors.Join(err, s.close(), removeAll(st.opts.FS.Path(spaceDir(e.ID))))
 	}
 	if old != nil {
+		old.replaced.Store(true)
 		err = st.retire(ctx, old)
 	}
 	return s, err

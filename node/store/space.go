@@ -43,9 +43,10 @@ type Space struct {
 	compacting sync.Mutex
 	state      state
 
-	applied atomic.Uint64 // state.applied, for others to see
-	damage  atomic.Pointer[error]
-	dropped atomic.Bool
+	applied  atomic.Uint64 // state.applied, for others to see
+	damage   atomic.Pointer[error]
+	dropped  atomic.Bool
+	replaced atomic.Bool // by another space of its name; dropped as well
 
 	scrubbed atomic.Pointer[Scrubbed]
 }
@@ -64,10 +65,13 @@ func (s *Space) Dir() string { return s.store.opts.FS.Path(s.dir) }
 // Views returns the views that were made for the space.
 func (s *Space) Views() []View { return s.views }
 
-// Err returns why the space cannot be used: a *DamageError, ErrNoSpace after it was deleted, or nil.
+// Err returns why the space cannot be used: a *DamageError, ErrReplaced or ErrNoSpace after it was deleted, or nil.
 func (s *Space) Err() error {
 	if p := s.damage.Load(); p != nil {
 		return *p
+	}
+	if s.replaced.Load() {
+		return fmt.Errorf("%w: %s", ErrReplaced, s.Name())
 	}
 	if s.dropped.Load() {
 		return fmt.Errorf("%w: %s was deleted", ErrNoSpace, s.Name())

@@ -22,6 +22,15 @@ type SpaceInfo struct {
 	Err       error // why it is refused, or nil
 }
 
+// ErrReplaced: another space took the name meanwhile ([Store.Adopt]); who asks again gets that one. errors.Is finds ErrNoSpace in it, too.
+var ErrReplaced error = replaced{}
+
+type replaced struct{}
+
+func (replaced) Error() string { return "the space has just been replaced by a restored one: try again" }
+
+func (replaced) Is(target error) bool { return target == ErrNoSpace }
+
 // ErrSpaceExists: a space of this name exists with another dimension, or at all.
 var ErrSpaceExists = errors.New("a space of this name exists")
 
