@@ -117,7 +117,7 @@ func (r *reading) readMemory() {
 	}
 	mem := &memoryReading{bound: bound, level: p.Level, other: bound.UsedBytes}
 	if t := r.state.Tiers; t != nil {
-		mem.hot = Known(t.HotResident.Bytes + t.HotResident.FixedBytes)
+		mem.hot = new(t.HotResident.Bytes + t.HotResident.FixedBytes)
 		mem.other -= *mem.hot
 	}
 	if r.state.IndexBytes != nil {
@@ -125,7 +125,7 @@ func (r *reading) readMemory() {
 		mem.other -= *mem.index
 	}
 	if s := r.state.Store; s != nil {
-		mem.memtable = Known(s.MemtableBytes)
+		mem.memtable = new(s.MemtableBytes)
 		mem.other -= *mem.memtable
 	}
 	mem.other = max(0, mem.other)

@@ -38,6 +38,3 @@ type Snapshots struct {
 	Count       int
 	LastSuccess time.Time // zero: none yet
 }
-
-// Known returns a pointer to a value of a State.
-func Known[T any](v T) *T { return &v }

@@ -45,10 +45,11 @@ func (s *surveyor) usage(now time.Time) (diskUsage, error) {
 
 type inode struct{ dev, ino uint64 }
 
-// survey counts a file that several names lead to once. A file that goes away meanwhile takes nothing.
+// survey counts a file that several names lead to once, as a snapshot only if it is nothing else. A file that goes away
+// meanwhile takes nothing.
 func survey(dir string) (diskUsage, error) {
 	var u diskUsage
-	seen := map[inode]bool{}
+	seen := map[inode]*int64{}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != dir {
 			return nil
@@ -67,10 +68,17 @@ func survey(dir string) (diskUsage, error) {
 		if !ok {
 			return fmt.Errorf("%s: its size on the disk is not known", path)
 		}
-		if id := (inode{st.Dev, st.Ino}); !seen[id] {
-			seen[id] = true
-			*u.part(dir, path) += st.Blocks * 512 // whatever the block size is: stat(2)
+		bytes := st.Blocks * 512 // whatever the block size is: stat(2)
+		id, part := inode{st.Dev, st.Ino}, u.part(dir, path)
+		switch before := seen[id]; before {
+		case nil:
+		case &u.snapshots:
+			*before -= bytes
+		default:
+			return nil
 		}
+		seen[id] = part
+		*part += bytes
 		return nil
 	})
 	if err != nil {

@@ -136,7 +136,7 @@ func (m *Metrics) view(r *reading) view {
 		}
 	}
 	if lag := r.state.ConsolidationLag; lag != nil {
-		v.Consolidation.LagSeconds = Known(lag.Seconds())
+		v.Consolidation.LagSeconds = new(lag.Seconds())
 	}
 	if s := r.state.Tiers; s != nil {
 		v.Tiers = &tiersView{s.Distribution, hotRatio(s), s.Hits, s.Misses, s.HotResident.Records}
@@ -157,7 +157,7 @@ func memorySection(r *reading) memoryView {
 		v.AllocationFailures += r.tally.errors[op][NoMemory]
 	}
 	if m := r.memory; m != nil {
-		v.UsagePercent, v.UsedBytes, v.LimitBytes = Known(100*m.bound.Ratio()), &m.bound.UsedBytes, &m.bound.LimitBytes
+		v.UsagePercent, v.UsedBytes, v.LimitBytes = new(100*m.bound.Ratio()), &m.bound.UsedBytes, &m.bound.LimitBytes
 		v.Limit, v.Pressure = m.bound.Name, m.level.String()
 		v.HotTierBytes, v.IndexBytes, v.MemtableBytes, v.OtherBytes = m.hot, m.index, m.memtable, &m.other
 	}
@@ -170,12 +170,12 @@ func latencySection(r *reading) latencyView {
 	if rec == nil {
 		return v
 	}
-	v.WindowSeconds = Known(rec.over.Seconds())
+	v.WindowSeconds = new(rec.over.Seconds())
 	for op, l := range rec.latency {
 		v.Operations[op.String()] = operationView{milliseconds(l.p50), milliseconds(l.p99), float64(l.count) / rec.over.Seconds()}
 	}
 	if rec.worst != nil {
-		v.P99, v.Slowest = Known(milliseconds(rec.latency[*rec.worst].p99)), rec.worst.String()
+		v.P99, v.Slowest = new(milliseconds(rec.latency[*rec.worst].p99)), rec.worst.String()
 	}
 	return v
 }
@@ -190,9 +190,9 @@ func errorsSection(r *reading) errorsView {
 		}
 	}
 	if rec := r.recent; rec != nil {
-		v.RatePerSecond = Known(float64(rec.faults) / rec.over.Seconds())
+		v.RatePerSecond = new(float64(rec.faults) / rec.over.Seconds())
 		if rec.asked > 0 {
-			v.Percentage = Known(100 * rec.ratio())
+			v.Percentage = new(100 * rec.ratio())
 		}
 	}
 	return v
@@ -248,11 +248,11 @@ func storageSection(r *reading) storageView {
 		limit := r.disk.sum() + r.disk.available
 		v.LimitBytes, v.AvailableBytes = &limit, &r.disk.available
 		if limit > 0 {
-			v.UsagePercent = Known(100 * float64(r.disk.sum()) / float64(limit))
+			v.UsagePercent = new(100 * float64(r.disk.sum()) / float64(limit))
 		}
 	}
 	if r.iops != nil && r.iopsLimit != nil {
-		v.IOPSUtilizedPercent = Known(100 * *r.iops / *r.iopsLimit)
+		v.IOPSUtilizedPercent = new(100 * *r.iops / *r.iopsLimit)
 	}
 	if s := r.state.Store; s != nil {
 		v.WALBytes, v.PendingSegments = &s.WAL.DiskBytes, &s.WAL.SealedPending

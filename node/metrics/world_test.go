@@ -102,12 +102,12 @@ func full() metrics.State {
 		Pressure:         &pressure.State{Level: pressure.Calm, Ratio: 0.25, Reading: pressure.Reading{Bounds: []pressure.Bound{{Name: "GOMEMLIMIT", UsedBytes: 256 * mib, LimitBytes: gib}, {Name: "/sys/fs/cgroup", UsedBytes: 256 * mib, LimitBytes: 2 * gib}}}},
 		Spreading:        &threads.PoolStats{Workers: 2, Busy: 2, QueueDepth: 7, QueueLimit: 1024},
 		Consolidation:    &threads.PoolStats{Workers: 1, QueueLimit: 16},
-		ConsolidationLag: metrics.Known(90 * time.Second),
+		ConsolidationLag: new(90 * time.Second),
 		InFlight:         &metrics.InFlight{Reads: 3, Writes: 1},
 		Snapshots:        &metrics.Snapshots{Count: 6, LastSuccess: time.Unix(1_799_000_000, 0).UTC()},
-		IndexBytes:       metrics.Known[int64](50 * mib),
-		Spaces:           metrics.Known[int64](1), Memories: metrics.Known[int64](1000), Edges: metrics.Known[int64](9000),
-		Maintenance: metrics.Known(false),
+		IndexBytes:       new(int64(50 * mib)),
+		Spaces:           new(int64(1)), Memories: new(int64(1000)), Edges: new(int64(9000)),
+		Maintenance: new(false),
 	}
 }
 
