@@ -86,6 +86,8 @@ type base struct {
 	file *os.File // as bbolt opened it
 	db   *bbolt.DB
 	note func(bucket, key []byte) // told what a transaction changes, if not nil
+	// fault, if not nil, is how a commit ends; of tests
+	fault func() error
 
 	mu      sync.RWMutex // current
 	current *snapshot    // nil once closed

@@ -92,8 +92,10 @@ func (b *base) update(fn func(*baseTx) error) error {
 	var own error
 	err = b.guard(func() error {
 		return b.db.Update(func(tx *bbolt.Tx) error {
-			own = b.fill(tx, tree, fn)
-			return own
+			if own = b.fill(tx, tree, fn); own != nil || b.fault == nil {
+				return own
+			}
+			return b.fault()
 		})
 	})
 	switch {

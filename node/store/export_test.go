@@ -2,3 +2,6 @@ package store
 
 // AtStep lets a test look at each step of a compaction, and end it there.
 func (o *Options) AtStep(fn func(step string) error) { o.atStep = fn }
+
+// AtCommit lets a test say how commits of bases end. Bases that a compaction makes are not asked.
+func (o *Options) AtCommit(fn func() error) { o.atCommit = fn }

@@ -35,7 +35,8 @@ type Options struct {
 	// Now is the clock for the catalog.
 	Now func() time.Time
 
-	atStep func(step string) error // of a compaction; of tests
+	atStep   func(step string) error // of a compaction; of tests
+	atCommit func() error            // of a base; of tests
 }
 
 func (o Options) withDefaults() Options {
@@ -199,6 +200,7 @@ func (st *Store) openSpace(e entry) (*Space, error) {
 	if err == nil {
 		var b *base
 		b, err = openBase(path, st.opts.MapBytes)
+		b.fault = st.opts.atCommit
 		s.base.Store(b)
 	}
 	switch {

@@ -1,0 +1,175 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
+)
+
+// A disease is how commits of the base end, from one moment to another.
+type disease struct {
+	err   atomic.Pointer[error]
+	calls atomic.Int64
+}
+
+func (d *disease) set(err error) { d.err.Store(&err) }
+func (d *disease) heal()         { d.err.Store(nil) }
+
+func (d *disease) commit() error {
+	p := d.err.Load()
+	if p == nil {
+		return nil
+	}
+	d.calls.Add(1)
+	return *p
+}
+
+// What bbolt says of a full disk, in the two places where it meets one.
+var fullDisk = map[string]error{
+	"write":  &fs.PathError{Op: "write", Path: "base.db", Err: syscall.ENOSPC},
+	"quota":  &fs.PathError{Op: "write", Path: "base.db", Err: syscall.EDQUOT},
+	"limit":  &fs.PathError{Op: "write", Path: "base.db", Err: syscall.EFBIG},
+	"resize": fmt.Errorf("file resize error: %s", &fs.PathError{Op: "truncate", Path: "base.db", Err: syscall.ENOSPC}),
+}
+
+// TestABaseOnAFullDisk: writes go on until the memtable is at its bound, then they are refused as ErrFull, reads go on, and when there is room
+// so do writes. Nothing answered is lost.
+func TestABaseOnAFullDisk(t *testing.T) {
+	for name, full := range fullDisk {
+		t.Run(name, func(t *testing.T) {
+			const bound = 256 << 10
+			dir := t.TempDir()
+			var d disease
+			l := live(t, dir, func(o *store.Options) {
+				o.MemtableBytes = bound
+				o.WAL.SegmentBytes = 1 << 20
+				o.AtCommit(d.commit)
+			})
+			s := l.space("default")
+			d.set(full)
+			model := map[string]string{}
+			text := strings.Repeat("x", 1000)
+			var err error
+			for i := 0; err == nil; i++ {
+				id := fmt.Sprint("m", i)
+				if _, err = s.Apply(t.Context(), []store.Change{put(id, text)}); err == nil {
+					model[id] = text
+				}
+				if i > 10000 {
+					t.Fatal("the memtable has no bound")
+				}
+			}
+			if !errors.Is(err, store.ErrFull) {
+				t.Fatalf("at the bound: %v; want ErrFull", err)
+			}
+			if n := l.Stats().MemtableBytes; n > bound+4096 {
+				t.Errorf("the memtables hold %d bytes; want %d at most", n, bound)
+			}
+			compare(t, s, model)
+			if err := l.Checkpoint(t.Context()); !errors.Is(err, store.ErrFull) {
+				t.Errorf("checkpoint: %v; want ErrFull", err)
+			}
+			if err := s.SetMeta("x", nil); !errors.Is(err, store.ErrFull) {
+				t.Errorf("meta: %v; want ErrFull", err)
+			}
+			d.heal()
+			deadline := time.Now().Add(20 * time.Second)
+			for {
+				_, err := s.Apply(t.Context(), []store.Change{put("after", "x")})
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, store.ErrFull) || time.Now().After(deadline) {
+					t.Fatalf("with room again: %v", err)
+				}
+			}
+			model["after"] = "x"
+			l.end()
+			compare(t, live(t, dir, nil).space("default"), model)
+		})
+	}
+}
+
+// TestAFailedSyncOfABaseIsNeverRetried: what the disk has is unknown, so that everything that writes refuses until a restart; reads go on.
+func TestAFailedSyncOfABaseIsNeverRetried(t *testing.T) {
+	for name, failure := range map[string]error{
+		"EIO":             syscall.EIO,
+		"ENOSPC of fsync": syscall.ENOSPC,
+		"resize":          errors.New("file sync error: sync base.db: no space left on device"),
+	} {
+		for _, by := range []string{"checkpoint", "meta", "recode"} {
+			t.Run(name+" "+by, func(t *testing.T) {
+				dir := t.TempDir()
+				var d disease
+				l := live(t, dir, func(o *store.Options) { o.AtCommit(d.commit) })
+				s := l.space("default")
+				do(t, s, put("a", "in the base"))
+				checkpoint(t, l)
+				do(t, s, put("b", "in the memtable"))
+				d.set(failure)
+				writes := map[string]func() error{
+					"checkpoint": func() error { return l.Checkpoint(t.Context()) },
+					"meta":       func() error { return s.SetMeta("x", []byte("y")) },
+					"recode": func() error {
+						ord, _, _ := s.Lookup("a")
+						return s.Recode(t.Context(), []record.Ord{ord}, func(_ record.Ord, v record.Value) (record.Value, error) {
+							return append(record.Value(nil), v...), nil
+						}, func([]store.Recoded) {})
+					},
+				}
+				if err := writes[by](); !errors.Is(err, store.ErrReadOnly) {
+					t.Fatalf("%v; want ErrReadOnly", err)
+				}
+				d.heal()
+				for name, write := range writes {
+					if err := write(); !errors.Is(err, store.ErrReadOnly) {
+						t.Errorf("%s afterwards: %v; want ErrReadOnly", name, err)
+					}
+				}
+				if _, err := s.Apply(t.Context(), []store.Change{put("c", "x")}); !errors.Is(err, store.ErrReadOnly) {
+					t.Errorf("a write afterwards: %v; want ErrReadOnly", err)
+				}
+				if n := d.calls.Load(); n != 1 {
+					t.Errorf("%d commits failed; want one", n)
+				}
+				model := map[string]string{"a": "in the base", "b": "in the memtable"}
+				compare(t, s, model)
+				l.end()
+				compare(t, live(t, dir, nil).space("default"), model)
+			})
+		}
+	}
+}
+
+// TestRecodeOnAFullDisk leaves everything as it was.
+func TestRecodeOnAFullDisk(t *testing.T) {
+	var d disease
+	l := live(t, t.TempDir(), func(o *store.Options) { o.AtCommit(d.commit) })
+	s := l.space("default")
+	do(t, s, put("a", "text"))
+	checkpoint(t, l)
+	ord, _, _ := s.Lookup("a")
+	recode := func() (n int, err error) {
+		err = s.Recode(t.Context(), []record.Ord{ord}, func(_ record.Ord, v record.Value) (record.Value, error) {
+			return append(record.Value(nil), v...), nil
+		}, func(done []store.Recoded) { n += len(done) })
+		return n, err
+	}
+	d.set(fullDisk["write"])
+	if n, err := recode(); n != 0 || !errors.Is(err, store.ErrFull) {
+		t.Errorf("%d recoded, %v; want ErrFull", n, err)
+	}
+	compare(t, s, map[string]string{"a": "text"})
+	d.heal()
+	if n, err := recode(); n != 1 || err != nil {
+		t.Errorf("with room again: %d recoded, %v", n, err)
+	}
+}
