@@ -20,11 +20,15 @@ const maxRedirects = 16
 // ErrCorrupt; without vectors it can still be read, and a Patch that sets the vector heals it.
 func (n *Node) Get(ctx context.Context, space, id string, opts ...ReadOption) (Memory, error) {
 	defer n.reading()()
-	s, err := n.store.Space(space)
-	if err != nil {
-		return Memory{}, err
-	}
-	return n.get(ctx, s, id, opts...)
+	var m Memory
+	err := n.in(space, func(s *store.Space) (err error) {
+		m, err = n.get(ctx, s, id, opts...)
+		if err == nil && slices.Contains(opts, AsAccess) {
+			n.learner.access(s, n.opts.Now(), m.ID, 1)
+		}
+		return err
+	})
+	return m, err
 }
 
 func (n *Node) get(ctx context.Context, s *store.Space, id string, opts ...ReadOption) (Memory, error) {

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(child(dir))
 	}
+	if dir := os.Getenv(snapshotChildDir); dir != "" {
+		os.Exit(snapshotChild(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 
