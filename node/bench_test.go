@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,8 +88,10 @@ func turn(b *testing.B, n *node.Node, writers int, content string, left *atomic.
 	var wg sync.WaitGroup
 	for range writers {
 		wg.Go(func() {
+			ctx, cancel := context.WithCancel(b.Context()) // each its own, as each request has
+			defer cancel()
 			for time.Now().Before(until) && left.Add(-1) >= 0 {
-				if _, err := n.Remember(b.Context(), "default", node.Memory{Content: content}); err != nil {
+				if _, err := n.Remember(ctx, "default", node.Memory{Content: content}); err != nil {
 					b.Error(err)
 					return
 				}

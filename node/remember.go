@@ -45,8 +45,7 @@ func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) ([]Re
 		return nil, err
 	}
 	out := make([]Remembered, len(ms))
-	var changes []store.Change
-	var place []int
+	changes, place := make([]store.Change, 0, len(ms)), make([]int, 0, len(ms))
 	for i := range ms {
 		m := &ms[i]
 		if out[i].Err = n.complete(s, m); out[i].Err != nil {
@@ -89,10 +88,11 @@ func (n *Node) complete(s *store.Space, m *Memory) error {
 	if x := float64(m.Access.Activation); math.IsNaN(x) || x < 0 || x > 1 {
 		return &record.InvalidError{Field: "activation", Reason: fmt.Sprintf("%v is outside [0, 1]", x)}
 	}
-	if err := m.Check(s.Dimension()); err != nil {
+	dim := s.Dimension()
+	if err := m.Check(dim); err != nil {
 		return err
 	}
-	if len(m.Vector) > 0 && s.Dimension() == 0 {
+	if len(m.Vector) > 0 && dim == 0 {
 		return s.FixDimension(len(m.Vector))
 	}
 	return nil

@@ -54,6 +54,8 @@ func CheckID(id string) error {
 		return invalid("id", "has %d bytes; at most %d", len(id), MaxIDBytes)
 	case reserved[id]:
 		return invalid("id", "%q is a word of the API", id)
+	case isPlain(id):
+		return nil
 	case !utf8.ValidString(id):
 		return invalid("id", "is not UTF-8")
 	}
@@ -63,6 +65,18 @@ func CheckID(id string) error {
 		}
 	}
 	return nil
+}
+
+// isPlain tells whether id has only letters, digits, - and _, as most have.
+func isPlain(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c >= 'A' && c <= 'Z', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // CheckSpaceName tells whether name may name a space: a to z, 0 to 9, _ and -, beginning with a letter

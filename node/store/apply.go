@@ -23,7 +23,7 @@ func (s *Space) Apply(ctx context.Context, changes []Change) ([]Result, error) {
 	if err := s.store.admit(ctx); err != nil {
 		return nil, err
 	}
-	g := &group{space: s, changes: changes, results: make([]Result, len(changes))}
+	g := newGroup(s, changes)
 	g.prepare()
 	if err := s.store.log.Append(ctx, g); err != nil {
 		return nil, logError(err)

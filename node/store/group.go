@@ -7,6 +7,16 @@ type group struct {
 	space   *Space
 	changes []Change
 	results []Result
+	one     [1]Result // most groups are of one change
+}
+
+func newGroup(s *Space, changes []Change) *group {
+	g := &group{space: s, changes: changes}
+	g.results = g.one[:]
+	if len(changes) != 1 {
+		g.results = make([]Result, len(changes))
+	}
+	return g
 }
 
 // prepare does what needs nobody else, so that the writer has less to do.
