@@ -44,6 +44,16 @@ func Final(s ActionState) bool {
 	return false
 }
 
+// Stays reports whether an action that ended in state s left the target at its new size, if it got so
+// far as to change it.
+func Stays(s ActionState) bool {
+	switch s {
+	case Committed, Insufficient, Inconclusive, Kept:
+		return true
+	}
+	return false
+}
+
 // Exclusive reports whether no other action on the same target may run beside one in state s.
 func Exclusive(s ActionState) bool {
 	switch s {

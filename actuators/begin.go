@@ -75,7 +75,7 @@ func (r *run) room(ctx context.Context, st State, to policy.Quantity) (why strin
 	if err != nil {
 		return fmt.Sprintf("memory in use cannot be measured (%v), so a lower limit might kill the process", err), false
 	}
-	used, known := inUse(u)
+	used, known := u.InUse()
 	if !known {
 		return "memory in use cannot be measured, so a lower limit might kill the process", false
 	}
@@ -89,20 +89,6 @@ func (r *run) room(ctx context.Context, st State, to policy.Quantity) (why strin
 
 // memoryMargin is how much more than what is in use a lowered memory limit must hold.
 const memoryMargin = 1.1
-
-// inUse is the memory that a process cannot do without: page cache can be reclaimed, but neither the
-// working set nor anonymous memory.
-func inUse(u Usage) (int64, bool) {
-	switch {
-	case u.WorkingSet != nil && u.AnonBytes != nil:
-		return max(*u.WorkingSet, *u.AnonBytes), true
-	case u.WorkingSet != nil:
-		return *u.WorkingSet, true
-	case u.MemoryBytes != nil: // more than enough
-		return *u.MemoryBytes, true
-	}
-	return 0, false
-}
 
 // shrinks reports whether any part of st has more memory than limit now; one without a shown limit
 // counts as having more.

@@ -125,7 +125,7 @@ func NeedsRecovery(a Action) bool {
 	case Draining, Applying, Verifying, Validating, RollingBack:
 		return true
 	}
-	return stays(a.State) && a.Unfinished
+	return Stays(a.State) && a.Unfinished
 }
 
 // Undo gives a change that is over back, because an alert fired soon after: a plain undo of its
@@ -134,7 +134,7 @@ func NeedsRecovery(a Action) bool {
 // leftovers were cleared away may be refused by the driver; plan a change back to From instead, as
 // for a release.
 func (x *Executor) Undo(ctx context.Context, a Action, reason string) error {
-	if !stays(a.State) {
+	if !Stays(a.State) {
 		return fmt.Errorf("undo action %s: %w: it is %s", a.ID, ErrNotRunning, a.State)
 	}
 	return x.launch(ctx, a, func(r *run) stage { r.reopened = true; return r.giveBack(reason) }, true)
@@ -273,15 +273,6 @@ func (x *Executor) order(ctx context.Context, id string, o order) (Action, error
 	case <-ctx.Done():
 		return Action{}, context.Cause(ctx)
 	}
-}
-
-// stays reports whether an action that ended in state s left the target at its new size.
-func stays(s ActionState) bool {
-	switch s {
-	case Committed, Insufficient, Inconclusive, Kept:
-		return true
-	}
-	return false
 }
 
 // Follows makes a the successor of old, a growth of the same resource that [Executor.Supersede] just

@@ -53,3 +53,17 @@ type Usage struct {
 	Restarts       *int64   `json:"restarts,omitempty"`        // during the stretch
 	Samples        int      `json:"samples"`                   // how many samples the stretch held
 }
+
+// InUse is the memory that a target cannot do without: page cache can be reclaimed, but neither the
+// working set nor anonymous memory.
+func (u Usage) InUse() (int64, bool) {
+	switch {
+	case u.WorkingSet != nil && u.AnonBytes != nil:
+		return max(*u.WorkingSet, *u.AnonBytes), true
+	case u.WorkingSet != nil:
+		return *u.WorkingSet, true
+	case u.MemoryBytes != nil: // more than enough
+		return *u.MemoryBytes, true
+	}
+	return 0, false
+}

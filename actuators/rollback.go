@@ -71,7 +71,7 @@ func (a *Action) irreversible() bool {
 
 func (r *run) rollBack(ctx context.Context, reason string, edits []func(a *Action)) stage {
 	was := r.a.State
-	if was == Validating || stays(was) {
+	if was == Validating || Stays(was) {
 		edits = append(edits, r.remember)
 	}
 	if r.a.irreversible() {

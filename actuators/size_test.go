@@ -108,51 +108,12 @@ func TestHistory(t *testing.T) {
 	history := []actuators.Action{
 		ended(actuators.Committed, 9*24*time.Hour, reversed(8*24*time.Hour)),
 		ended(actuators.Committed, 3*24*time.Hour, reversed(2*24*time.Hour)),
-		ended(actuators.Insufficient, time.Hour, reversed(time.Minute), func(a *actuators.Action) { a.ID = "last" }),
+		ended(actuators.Insufficient, time.Hour, reversed(time.Minute)),
 		ended(actuators.RolledBack, time.Minute),
 		ended(actuators.Kept, time.Second, func(a *actuators.Action) { a.Done = 0 }), // refused: never done
 		ended(actuators.Committed, time.Second, func(a *actuators.Action) { a.TargetName = "db" }),
 	}
 	if n := actuators.Reversals(history, "web", policy.CPU, noon); n != 2 {
 		t.Errorf("Reversals = %d, want 2", n)
-	}
-	if a, ok := actuators.LastChange(history, "web", policy.CPU); !ok || a.ID != "last" {
-		t.Errorf("LastChange = %s, %t", a.ID, ok)
-	}
-	if _, ok := actuators.LastChange(history, "web", policy.Memory); ok {
-		t.Error("LastChange of a resource that never changed")
-	}
-}
-
-func TestIneffective(t *testing.T) {
-	tried := ended(actuators.RolledBack, time.Hour, func(a *actuators.Action) {
-		a.RetryAfter, a.DemandCores = noon.Add(23*time.Hour), new(1.0)
-	})
-	next := policy.Proposal{Target: "web", Policy: "cpu", Row: 3, Change: policy.Change{Resource: policy.CPU}, From: policy.Amount(1000), To: policy.Amount(2000)}
-	cases := []struct {
-		name   string
-		edit   func(*policy.Proposal)
-		demand *float64
-		now    time.Time
-		want   bool
-	}{
-		{"the same", nil, new(1.0), noon, true},
-		{"demand within a tenth", nil, new(1.09), noon, true},
-		{"more demand", nil, new(1.2), noon, false},
-		{"demand unknown", nil, nil, noon, true},
-		{"another row", func(p *policy.Proposal) { p.Row = 4 }, new(1.0), noon, false},
-		{"another policy", func(p *policy.Proposal) { p.Policy = "alert" }, new(1.0), noon, false},
-		{"another size", func(p *policy.Proposal) { p.To = policy.Amount(4000) }, new(1.0), noon, false},
-		{"another target", func(p *policy.Proposal) { p.Target = "db" }, new(1.0), noon, false},
-		{"a day later", nil, new(1.0), noon.Add(24 * time.Hour), false},
-	}
-	for _, c := range cases {
-		p := next
-		if c.edit != nil {
-			c.edit(&p)
-		}
-		if _, got := actuators.Ineffective([]actuators.Action{tried}, p, c.demand, c.now); got != c.want {
-			t.Errorf("%s: %t, want %t", c.name, got, c.want)
-		}
 	}
 }

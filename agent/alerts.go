@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -144,13 +143,7 @@ func (t *target) changing() bool {
 func (a *Agent) takeBack(ctx context.Context, t *target, reason string, now time.Time) bool {
 	if len(t.running) > 0 {
 		for _, id := range sortedKeys(t.running) {
-			a.loop.beside.Go(func() {
-				// As long as the action takes to listen: it may just be looking at its target.
-				err := a.executor.RollbackUnneeded(a.acting(ctx), id, reason)
-				if !errors.Is(err, actuators.ErrNotRunning) {
-					a.logError("roll back for an alert", err)
-				}
-			})
+			a.order(id, reason, a.executor.RollbackUnneeded)
 		}
 		return true
 	}

@@ -31,11 +31,37 @@ func (a *Agent) carryOut(t *target, s policy.Situation, v *view) (act actuators.
 	case d.Held.By == policy.HeldByPlan || d.Held.By == policy.HeldByApproval || d.Held.By == policy.HeldByWindow:
 		a.wait(t, s, v)
 	default:
+		if one, hurts := t.hurting(*d); hurts && d.Held.By == policy.HeldByValidation {
+			a.order(one.ID, "it is needed after all"+because(*d), a.executor.Rollback)
+		}
 		if w := t.waitingFor(v.hash, d.Change.Resource); w != nil {
 			a.stillHeld(t, w, *d, s.Now)
 		}
 	}
 	return act, false
+}
+
+// hurting returns the decrease that is being watched while a growth of the same resource is wanted: to
+// grow again over it would forget that it did harm.
+func (t *target) hurting(d policy.Decision) (actuators.Action, bool) {
+	for _, one := range t.running {
+		if one.Resource == d.Change.Resource && one.State == actuators.Validating && one.Direction == policy.Decrease && d.Direction == policy.Growth {
+			return one, true
+		}
+	}
+	return actuators.Action{}, false
+}
+
+// order gives the executor an order beside the loop: the action may be looking at its target for as long
+// as that takes to answer.
+func (a *Agent) order(id, reason string, give func(ctx context.Context, id, reason string) error) {
+	a.loop.beside.Go(func() {
+		// No bound but the end of the executor: what has ended by then has ended by itself.
+		err := give(context.Background(), id, reason)
+		if !errors.Is(err, actuators.ErrNotRunning) {
+			a.logError("order an action to be taken back", err)
+		}
+	})
 }
 
 // begin pays for a decided change. From here on the target is its alone.
@@ -47,6 +73,11 @@ func (a *Agent) begin(t *target, s policy.Situation, v *view) (actuators.Action,
 	if err != nil {
 		a.log.Error("an action was not begun: it could not be recorded", "target", t.cfg.Name, "error", err)
 		return act, false
+	}
+	if w := t.waiting[act.Resource]; w != nil && w.ID != act.ID {
+		if a.end(t, w, s.Now, actuators.Cancelled, "the plan has changed: now "+sizes(v.decision)) != nil {
+			return act, false
+		}
 	}
 	delete(t.waiting, act.Resource)
 	t.running[act.ID] = act

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -39,6 +41,9 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 	s := a.situation(t, state, now)
 	var begun []actuators.Action
 	for _, d := range policy.Decide(s) {
+		if t.carriesOut(d) {
+			continue // it is being done
+		}
 		// What the decision before has begun and spent counts for the next.
 		s.Actions, s.Ledger, s.Shadow = t.open(), t.ledger, t.shadow
 		v := a.plan(t, s, d)
@@ -51,6 +56,14 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 	for _, act := range begun {
 		a.start(ctx, t, act)
 	}
+}
+
+// carriesOut reports whether the target is just being changed as d wants it.
+func (t *target) carriesOut(d policy.Decision) bool {
+	return slices.ContainsFunc(t.open(), func(one policy.OpenAction) bool {
+		return actuators.Exclusive(one.State) && one.State != actuators.RollingBack &&
+			one.Resource == d.Change.Resource && one.Policy == d.Policy && one.Row == d.Row && one.To == d.To
+	})
 }
 
 // unseen notes that a target cannot be decided upon. It is blind and nothing else.
@@ -92,6 +105,9 @@ func (a *Agent) plan(t *target, s policy.Situation, d policy.Decision) view {
 	in := s.HoldInputs(d)
 	in.Approved = t.approved(d.Change.Resource, v.hash, s.Now)
 	d.Held = policy.Hold(d, in)
+	if one, hurts := t.hurting(d); hurts && d.Held == nil {
+		d.Held = &policy.Held{By: policy.HeldByValidation, Text: fmt.Sprintf("action %s, which made less of %s, is taken back first", one.ID, one.Resource)}
+	}
 	if w := t.waitingFor(v.hash, d.Change.Resource); w != nil {
 		d.ActionID = w.ID
 		if w.Decision.Policy == d.Policy && w.Decision.Row == d.Row {

@@ -167,7 +167,7 @@ func (l *life) collect(ctx context.Context) error {
 
 // platform is the fake platform as this life reaches it.
 func (l *life) platform() actuators.Driver {
-	d := mortal{l.world.driver, &l.dead}
+	d := mortal{l.world.driver, &l.dead, &l.world.hangs}
 	if l.world.keyed {
 		return keyed{d, l.world.slowKey}
 	}
@@ -177,7 +177,8 @@ func (l *life) platform() actuators.Driver {
 // mortal is a driver that dies with its process.
 type mortal struct {
 	*fake.Driver
-	dead *atomic.Bool
+	dead  *atomic.Bool
+	hangs *atomic.Pointer[string]
 }
 
 func (m mortal) alive() error {
@@ -190,6 +191,10 @@ func (m mortal) alive() error {
 func (m mortal) Observe(ctx context.Context, t policy.Target) (actuators.State, error) {
 	if err := m.alive(); err != nil {
 		return actuators.State{}, err
+	}
+	if service := m.hangs.Load(); service != nil && *service == t.Name {
+		<-ctx.Done()
+		return actuators.State{}, ctx.Err()
 	}
 	return m.Driver.Observe(ctx, t)
 }

@@ -80,8 +80,7 @@ func (a *Agent) releaseOne(ctx context.Context, o journal.Original, by string) a
 		v.Detail = "frozen, and given back as soon as it can be: " + wait
 		return v
 	}
-	t.running[act.ID] = act
-	a.logError("forget a release", a.putRelease(t, o.Resource, ""))
+	t.running[act.ID] = act // the release is remembered until the action is in the journal
 	v.ActionID, v.Detail = act.ID, "under way: engramd explain "+act.ID+"; frozen: engramd unfreeze "+o.Target+" lets engramd act again"
 	return v
 }

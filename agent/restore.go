@@ -160,7 +160,7 @@ func (a *Agent) restoreAction(t *target, one actuators.Action, now time.Time) {
 		t.running[one.ID] = one
 	case !actuators.Final(one.State):
 		t.waiting[one.Resource] = &one
-	case stays(one.State) && touched(one):
+	case actuators.Stays(one.State) && touched(one):
 		t.committed[one.Resource] = one
 	}
 	if one.RetryAfter.After(now) {
@@ -183,14 +183,6 @@ func earlier(x, y time.Time) time.Time {
 		return x
 	}
 	return y
-}
-
-func stays(s actuators.ActionState) bool {
-	switch s {
-	case actuators.Committed, actuators.Insufficient, actuators.Kept, actuators.Inconclusive:
-		return true
-	}
-	return false
 }
 
 // adopt makes a target out of what the journal knows of it, so that an action on it can be ended

@@ -34,8 +34,10 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 		Tried:       t.tried,
 		Window:      a.window(t),
 		Need:        need(t.cfg.Procedure),
-		WorkingSet:  unreclaimable(use),
 		DemandCores: use.Cores,
+	}
+	if n, ok := use.InUse(); ok {
+		s.WorkingSet = &n
 	}
 	for p := range a.loop.policiesOf(t.cfg.Name) {
 		st, ok := t.policies[p.Name]
@@ -107,18 +109,6 @@ func need(p actuators.Procedure) time.Duration {
 		d += p.Health.Timeout
 	}
 	return d
-}
-
-// unreclaimable is the memory that a target cannot give back.
-func unreclaimable(u actuators.Usage) *int64 {
-	switch {
-	case u.WorkingSet == nil:
-		return u.AnonBytes
-	case u.AnonBytes == nil:
-		return u.WorkingSet
-	}
-	n := max(*u.WorkingSet, *u.AnonBytes)
-	return &n
 }
 
 // stillWaiting proposes again what waits and what no policy proposed this time: its row has held

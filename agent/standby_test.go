@@ -105,13 +105,13 @@ func TestASecondAgentTakesOver(t *testing.T) {
 				w.driver.Add("app", busy(1000, 1.6))
 				w.seesCPU()
 				w.start("agent.yaml")
-				first := *w
+				first, firstDir := w.life, w.dir
 				w.pass(20 * time.Second)
 				w.note("a second agent starts")
 				w.dir = t.TempDir()
 				w.start("agent.yaml")
 				second, dir := w.life, w.dir
-				w.agent, w.life, w.stop, w.dir = first.agent, first.life, first.stop, first.dir
+				w.agent, w.life, w.stop, w.dir = first.agent, first, first.stop, firstDir
 				w.killAt(string(state), func(e policy.Event) bool { return e.Outcome == state })
 				w.agent, w.life, w.dir = second.agent, second, dir
 				w.stop = second.stop

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,9 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 		}
 		a.coolDown(t, one, now) // or it would be tried again at every tick
 	}
+	if one.Decision.Policy == releasePolicy {
+		a.logError("forget a release", a.putRelease(t, one.Resource, "")) // the action is in the journal
+	}
 	a.closeDecision(one)
 	a.metrics.Action(one)
 	if actuators.Final(one.State) {
@@ -60,7 +64,7 @@ func (a *Agent) ended(t *target, one actuators.Action, now time.Time) {
 		delete(t.committed, one.Resource) // we took it back ourselves
 	case one.State == actuators.Failed:
 		a.freezeAfter(t, one, now)
-	case stays(one.State) && touched(one):
+	case actuators.Stays(one.State) && touched(one):
 		t.committed[one.Resource] = one
 		if one.Decision.Policy == releasePolicy {
 			a.logError("forget the original of a released resource", a.journal.DropOriginal(t.cfg.Name, one.Resource))
@@ -125,10 +129,16 @@ func (a *Agent) freeze(f journal.Freeze, severity policy.Severity) {
 	})
 }
 
+// attemptOf is what to remember of a change that is not to be tried again. The demand under which less
+// was tried is what there was before: with less it could not show.
 func attemptOf(one actuators.Action) policy.Attempt {
+	demand := one.DemandCores
+	if one.Direction == policy.Decrease && one.Baseline != nil {
+		demand = cmp.Or(one.Baseline.Usage.Cores, demand)
+	}
 	return policy.Attempt{
 		Resource: one.Resource, Policy: one.Decision.Policy, Row: one.Decision.Row, From: one.From, To: one.To,
-		DemandCores: one.DemandCores, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID, What: whatBecame(one),
+		DemandCores: demand, At: one.Since(), RetryAfter: one.RetryAfter, Action: one.ID, What: whatBecame(one),
 	}
 }
 

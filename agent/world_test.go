@@ -37,6 +37,8 @@ type world struct {
 	locks   string // of the host
 	keyed   bool   // targets are locked against other agents
 	slowKey time.Duration
+	hangs   atomic.Pointer[string]  // the service about which the platform does not answer
+	sensing func(s senseAll) senses // nil: as the model says
 	driver  *fake.Driver
 	querier *fake.Querier
 	alerts  *alarms
@@ -44,6 +46,7 @@ type world struct {
 	agent   *Agent
 	life    *life
 	stop    func()
+	prepare func(*Agent)      // changes an agent before it runs
 	masks   map[string]string // what is another in each run, and how a golden trace shows it
 }
 
@@ -130,6 +133,9 @@ func (w *world) start(file string) {
 	l.agent = a
 	a.sink = l
 	a.senses = senseAll{w.querier, w.driver}
+	if w.sensing != nil {
+		a.senses = w.sensing(senseAll{w.querier, w.driver})
+	}
 	a.alerts = w.alerts
 	a.transport = l
 	a.collect = func(telemetry.Config) error { return nil }
@@ -137,6 +143,9 @@ func (w *world) start(file string) {
 	a.capacity.MemoryBytes = 64 << 30
 	a.capacity.Online = make([]int, 8)
 	a.parts = []part{{"collector", l.collect}}
+	if w.prepare != nil {
+		w.prepare(a)
+	}
 	if err := a.assemble(); err != nil {
 		w.t.Fatal(err)
 	}
