@@ -17,7 +17,7 @@
 //	graph      adjacency in compact arrays, base + delta, merge.    -> record, store
 //	spread     spreading activation over a graph.                   -> record, graph
 //	vector     the vector file of a space and its exact scan.       -> record, disk, store
-//	consolidate  expired and dead things, duplicates.               -> record, store, graph
+//	consolidate  expired and dead things, duplicates, near ones.    -> record, store, tier, graph, vector
 //	snapshot   consistent copies, retention, restore, archive.      -> record, disk, store, vector
 //	threads    cores, pinning, NUMA.
 //	metrics    what /metrics tells.                                 -> all above

@@ -4,15 +4,20 @@ import (
 	"context"
 
 	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/store"
 )
 
 // Edges returns the edges that leave from a memory, weight descending, and those that lead to it.
 func (n *Node) Edges(ctx context.Context, space, id string) (out, in []Edge, err error) {
 	defer n.reading()()
-	s, err := n.store.Space(space)
-	if err != nil {
-		return nil, nil, err
-	}
+	err = n.in(space, func(s *store.Space) error {
+		out, in, err = n.edgesOf(ctx, s, id)
+		return err
+	})
+	return out, in, err
+}
+
+func (n *Node) edgesOf(ctx context.Context, s *store.Space, id string) (out, in []Edge, err error) {
 	m, err := n.get(ctx, s, id, WithoutVector)
 	if err != nil {
 		return nil, nil, err

@@ -27,13 +27,17 @@ func (n *Node) DeleteWhere(ctx context.Context, space string, f Filter, limit in
 		return 0, false, err
 	}
 	defer done()
-	s, err := n.store.Space(space)
-	if err != nil {
-		return 0, false, err
-	}
+	err = n.in(space, func(s *store.Space) (err error) {
+		deleted, more, err = n.deleteWhere(ctx, s, &f, limit)
+		return err
+	})
+	return deleted, more, err
+}
+
+func (n *Node) deleteWhere(ctx context.Context, s *store.Space, f *Filter, limit int) (deleted int, more bool, err error) {
 	after := record.Ord(0)
 	for deleted < limit {
-		found, last, err := n.matching(ctx, s, &f, after, min(perForget, limit-deleted))
+		found, last, err := n.matching(ctx, s, f, after, min(perForget, limit-deleted))
 		if err != nil || len(found) == 0 {
 			return deleted, false, err
 		}
@@ -46,7 +50,7 @@ func (n *Node) DeleteWhere(ctx context.Context, space string, f Filter, limit in
 			after = last
 		} // else some changed: they are looked at again
 	}
-	found, _, err := n.matching(ctx, s, &f, after, 1)
+	found, _, err := n.matching(ctx, s, f, after, 1)
 	return deleted, len(found) > 0, err
 }
 

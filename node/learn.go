@@ -96,6 +96,17 @@ func (l *learner) learn(s *store.Space, at time.Time, hits []Recalled, paths [][
 	}
 }
 
+// access notes an access of one memory.
+func (l *learner) access(s *store.Space, at time.Time, id string, activation float64) {
+	ord, _, ok := s.Lookup(id)
+	if !ok {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.touch(place{s, ord}, touch{id: id, activation: activation, count: 1, at: at})
+}
+
 // touch adds accesses. l is locked.
 func (l *learner) touch(p place, t touch) {
 	if old, ok := l.waiting.touches[p]; ok && old.id == t.id {

@@ -28,7 +28,8 @@ type RecallQuery struct {
 	Spread spread.Options
 	// Filter says which memories may be hits; what is near must pass it to become a seed. Others pass activation on all the same.
 	Filter Filter
-	// Learn counts an access of every hit and strengthens the edges of its path: see [Node.Run].
+	// Learn counts an access of every hit, which raises its activation by that in the recall, and strengthens the excitatory edges
+	// of its path a little. It is written within a second, and nobody waits for that.
 	Learn       bool
 	WithVectors bool // hits have their vectors
 }
@@ -61,18 +62,18 @@ func (n *Node) Recall(ctx context.Context, space string, q RecallQuery) (Recolle
 	if err := q.complete(); err != nil {
 		return Recollection{}, err
 	}
-	s, err := n.store.Space(space)
-	if err != nil {
-		return Recollection{}, err
-	}
-	if err := s.Err(); err != nil {
-		return Recollection{}, err
-	}
-	r := recall{node: n, space: s, views: viewsOf(s), query: &q, near: map[record.Ord]vector.Hit{}, found: map[record.Ord]*found{}}
-	out, err := r.run(ctx)
-	if err == nil && q.Learn {
-		n.learner.learn(s, n.opts.Now(), out.Hits, r.paths)
-	}
+	var out Recollection
+	err := n.in(space, func(s *store.Space) error {
+		if err := s.Err(); err != nil {
+			return err
+		}
+		r := recall{node: n, space: s, views: viewsOf(s), query: &q, near: map[record.Ord]vector.Hit{}, found: map[record.Ord]*found{}}
+		var err error
+		if out, err = r.run(ctx); err == nil && q.Learn {
+			n.learner.learn(s, n.opts.Now(), out.Hits, r.paths)
+		}
+		return err
+	})
 	return out, err
 }
 

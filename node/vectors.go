@@ -13,8 +13,13 @@ import (
 // A ReadOption says what of a memory need not be read.
 type ReadOption uint8
 
-// WithoutVector leaves vectors out: they are most of the bytes of a memory that has one.
-const WithoutVector ReadOption = 1
+const (
+	// WithoutVector leaves vectors out: they are most of the bytes of a memory that has one.
+	WithoutVector ReadOption = iota + 1
+	// AsAccess makes a Get count as an access, as a recall of activation 1 does. Otherwise only recalls count: who looks
+	// what there is, copies or exports it does not warm it.
+	AsAccess
+)
 
 // Vectors returns the vectors of a space.
 func (n *Node) Vectors(space string) (*vector.View, error) {
