@@ -22,10 +22,8 @@ type Options struct {
 	MaxRequests int
 	// MaxBodyBytes is what the bodies of all requests may take together; 256 MiB.
 	MaxBodyBytes int64
-	// Tokens, if not nil, says who may do what. Without, everybody may do everything.
-	Tokens *Tokens
-	// Hosts are names under which browsers may reach a node that listens on loopback, beside localhost and addresses.
-	Hosts []string
+	// MaxStreams is how many imports and exports run at once; 16.
+	MaxStreams int
 }
 
 func (o Options) withDefaults() Options {
@@ -41,6 +39,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = 256 << 20
 	}
+	if o.MaxStreams <= 0 {
+		o.MaxStreams = 16
+	}
 	return o
 }
 
@@ -54,15 +55,16 @@ type API struct {
 	routes []route
 	bodies *bodies
 	turns  chan struct{} // one a request that is worked on
-	guard  *guard
+	flows  chan struct{} // one an import or export
 }
 
-// New returns the API of n, which must run while it is used. It starts nothing.
+// New returns the API of n, which must run while it is used. It starts nothing. Whoever reaches it may do everything: what asks for
+// tokens and keeps foreign web pages away stands in front of it (see [API.Needs]).
 func New(n *node.Node, o Options) *API {
 	o = o.withDefaults()
 	a := &API{
 		node: n, opts: o, log: o.Logger.With("component", "node api"), now: o.Now,
-		bodies: newBodies(o.MaxBodyBytes), turns: make(chan struct{}, o.MaxRequests), guard: newGuard(o.Hosts),
+		bodies: newBodies(o.MaxBodyBytes), turns: make(chan struct{}, o.MaxRequests), flows: make(chan struct{}, o.MaxStreams),
 	}
 	a.routes = a.table()
 	a.mux = a.newMux()
@@ -85,10 +87,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.recovered()
 	h := w.Header()
 	h["Server"], h["X-Content-Type-Options"] = headerServer, headerNoSniff
-	if err := a.guard.check(r); err != nil {
-		x.refuse(err)
-		return
-	}
 	if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
 		x.refuse(notThere(r)) // the mux would send it elsewhere
 		return

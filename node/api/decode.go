@@ -88,10 +88,27 @@ func (x *exchange) readJSON(limit int64, optional bool, into any) error {
 	if err := checkMedia(x.r, mediaJSON); err != nil {
 		return err
 	}
-	if len(b.b) == 0 {
+	return decodeBody(b.b, into)
+}
+
+// readJSONAs reads a body of one of some media types.
+func (x *exchange) readJSONAs(limit int64, into any, media ...string) error {
+	b, err := x.api.bodies.read(x.r, limit)
+	if err != nil {
+		return err
+	}
+	defer b.release()
+	if err := checkMedia(x.r, media...); err != nil {
+		return err
+	}
+	return decodeBody(b.b, into)
+}
+
+func decodeBody(b []byte, into any) error {
+	if len(b) == 0 {
 		return malformed("the body is empty")
 	}
-	return decode(b.b, into)
+	return decode(b, into)
 }
 
 // acceptable tells whether the client takes an answer of this type.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/engramd/engramd/node"
 	"github.com/engramd/engramd/node/record"
-	"github.com/engramd/engramd/node/store"
 )
 
 // The kinds of problems that are not errors of the node.
@@ -30,10 +29,15 @@ type fault struct {
 
 // faults are looked through in order: the more special come first.
 var faults = []fault{
+	{node.ErrReplaced, "space-replaced", http.StatusServiceUnavailable, 1}, // and an ErrNoSpace
 	{node.ErrNoSpace, "no-space", http.StatusNotFound, 0},
+	{node.ErrNoSnapshot, "no-snapshot", http.StatusNotFound, 0},
 	{node.ErrNotFound, "no-memory", http.StatusNotFound, 0},
 	{node.ErrConflict, "conflict", http.StatusConflict, 0},
-	{store.ErrSpaceExists, "space-exists", http.StatusConflict, 0},
+	{node.ErrSpaceExists, "space-exists", http.StatusConflict, 0},
+	{node.ErrSnapshotInUse, "snapshot-in-use", http.StatusConflict, 1},
+	{node.ErrSnapshotTaken, "snapshot-taken", http.StatusConflict, 0},
+	{node.ErrSnapshotDamaged, "snapshot-damaged", http.StatusConflict, 0},
 	{node.ErrOwned, "owned", http.StatusConflict, 0},
 	{node.ErrVersion, "version", http.StatusPreconditionFailed, 0},
 	{node.ErrMaintenance, "maintenance", http.StatusServiceUnavailable, 5},

@@ -18,10 +18,24 @@ var memoryRoutes = []route{
 	},
 	{
 		method: "GET", path: prefix + "/memories/{id}", needs: Read, does: "Get a memory; its ETag is its version",
-		params: []param{paramSpace, paramVectors, paramTimeout}, out: Memory{}, also: []int{http.StatusNotModified},
+		params: []param{paramSpace, paramVectors, paramTimeout}, headers: []param{{name: "If-None-Match", desc: "versions that are known already", of: ""}}, out: Memory{}, also: []int{http.StatusNotModified},
 		handle: (*exchange).get,
 	},
+	{
+		method: "PATCH", path: prefix + "/memories/{id}", needs: Write,
+		does:   "Change a memory by a JSON merge patch (RFC 7396): null removes, metadata is merged, the rest replaced",
+		params: []param{paramSpace, paramVectors, paramTimeout}, headers: []param{headerIfMatch}, in: Patch{}, inMedia: mediaMergePatch, out: Memory{},
+		example: `{"content":"it moved to the right","metadata":{"shelf":2,"box":null}}`,
+		handle:  (*exchange).patch,
+	},
+	{
+		method: "DELETE", path: prefix + "/memories/{id}", needs: Write, does: "Delete a memory and all its edges",
+		params: []param{paramSpace, paramTimeout}, headers: []param{headerIfMatch}, status: http.StatusNoContent,
+		handle: (*exchange).delete,
+	},
 }
+
+var headerIfMatch = param{name: "If-Match", desc: "only if the memory still has this version, as \"12\"", of: ""}
 
 var paramVectors = param{name: "vectors", desc: "how vectors are shown", of: "", enum: []string{"none", "array", "base64"}}
 

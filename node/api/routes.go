@@ -21,6 +21,7 @@ type param struct {
 	name, desc string
 	of         any // a value of its type
 	enum       []string
+	required   bool
 	many       bool // may be given several times, or with commas
 }
 
@@ -30,16 +31,17 @@ type route struct {
 	does         string
 	needs        Role
 	params       []param
-	in           any    // the body's type; nil: none
-	inMedia      string // of the body; application/json
-	optional     bool   // the body may be empty
-	example      string // of a body
-	out          any    // the answer's type; nil: none, or not JSON
-	outMedia     string // of the answer; application/json
-	status       int    // of success; 200
-	also         []int  // other successes
-	free         bool   // is always let in: probes
-	long         bool   // may take as long as it makes progress
+	headers      []param // of the request
+	in           any     // the body's type; nil: none
+	inMedia      string  // of the body; application/json
+	optional     bool    // the body may be empty
+	example      string  // of a body
+	out          any     // the answer's type; nil: none, or not JSON
+	outMedia     string  // of the answer; application/json
+	status       int     // of success; 200
+	also         []int   // other successes
+	free         bool    // is always let in: probes
+	long         bool    // may take as long as it makes progress
 	handle       func(*exchange) error
 }
 
@@ -78,7 +80,7 @@ func (a *API) dispatch(routes []*route) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		x := &exchange{api: a, w: w, r: req}
 		for _, r := range routes {
-			if r.method == req.Method || r.method == http.MethodGet && req.Method == http.MethodHead {
+			if r.takes(req.Method) {
 				if err := x.run(r); err != nil {
 					x.refuse(err)
 				}
@@ -93,9 +95,6 @@ func (a *API) dispatch(routes []*route) http.HandlerFunc {
 
 // run does what every request goes through.
 func (x *exchange) run(r *route) (err error) {
-	if err := x.api.opts.Tokens.check(x.r, r.needs); err != nil {
-		return err
-	}
 	if x.q, err = parseQuery(x.r.URL.RawQuery, r.params); err != nil {
 		return err
 	}
@@ -112,6 +111,7 @@ func (x *exchange) run(r *route) (err error) {
 	}
 	defer x.api.leave()
 	if r.long {
+		x.unhurried()
 		return r.handle(x)
 	}
 	timeout, err := x.q.duration("timeout", defaultTimeout)
@@ -122,6 +122,13 @@ func (x *exchange) run(r *route) (err error) {
 	defer done()
 	x.r = x.r.WithContext(ctx)
 	return r.handle(x)
+}
+
+// unhurried takes the server's bounds on time away from a request that may take long; handlers of streams set their own.
+func (x *exchange) unhurried() {
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(stallTime)) // not supported outside a server, where there are no bounds either
+	_ = control.SetWriteDeadline(time.Time{})
 }
 
 // patience is how long a request waits to be let in.

@@ -4,5 +4,8 @@ import "slices"
 
 // table lists the whole API.
 func (a *API) table() []route {
-	return slices.Concat(memoryRoutes, probeRoutes(a.opts.Metrics))
+	return slices.Concat(
+		memoryRoutes, listRoutes, importRoutes, linkRoutes, spreadRoutes, recallRoutes, spaceRoutes,
+		maintenanceRoutes, storageRoutes, snapshotRoutes, probeRoutes(a.opts.Metrics),
+	)
 }
