@@ -1,6 +1,9 @@
 package metrics
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // SlotBounds are the upper bounds of all slots.
 func SlotBounds() (out []time.Duration) {
@@ -48,4 +51,14 @@ func AllNames() (out []string) {
 		out = append(out, k.String())
 	}
 	return out
+}
+
+// Moments is how many are kept.
+func (m *Metrics) Moments() int { return len(m.history.moments) }
+
+// ParseMachine reads the lines of /proc/stat and of a device's stat.
+func ParseMachine(core []string, device string) (worked, all, ops uint64, err error) {
+	b, err1 := parseBusy(core)
+	ops, err2 := parseDiskStat("stat", device)
+	return b.worked, b.all, ops, errors.Join(err1, err2)
 }

@@ -92,9 +92,12 @@ func TestCountersThatWentBack(t *testing.T) {
 		t.Error("a rate of a time that ran backwards")
 	}
 	w.Keep()
+	w.Operations().Record(metrics.Get, time.Millisecond, nil)
 	w.pass(20 * time.Second)
-	if _, ok := w.series()["engram_cpu_utilization_percent core=all"]; !ok {
-		t.Error("no rate after the clock was set back")
+	for _, rate := range []string{"engram_cpu_utilization_percent core=all", "engram_p99_latency_ms operation=get"} {
+		if _, ok := w.series()[rate]; !ok {
+			t.Errorf("no %s after the clock was set back", rate)
+		}
 	}
 }
 
@@ -114,6 +117,9 @@ func TestLongWindow(t *testing.T) {
 	if v, ok := w.series()[name]; ok {
 		t.Errorf("%v after 70 s", v)
 	}
+	if n := w.Moments(); n > 15 {
+		t.Errorf("%d moments are kept", n)
+	}
 	w.Operations().Record(metrics.Spreading, time.Millisecond, nil)
 	w.now = w.now.Add(time.Second)
 	if v := w.series()[name]; v > 1.1 || v < 0.9 {
@@ -129,6 +135,9 @@ func TestOthersDoNotDisturb(t *testing.T) {
 		w.now = w.now.Add(100 * time.Millisecond)
 		w.cpu += 100 * time.Millisecond
 		_ = w.series()
+	}
+	if n := w.Moments(); n > 20 {
+		t.Errorf("%d moments are kept", n)
 	}
 	if got := w.series()["engram_cpu_utilization_percent core=all"]; got < 49.9 || got > 50.1 {
 		t.Errorf("%v %% of two cores, one of which was used for 15 s", got)
@@ -244,4 +253,15 @@ func TestStorage(t *testing.T) {
 	if got := after["engram_storage_limit_bytes"]; got <= sum(after) {
 		t.Errorf("the limit %v leaves nothing free", got)
 	}
+}
+
+func FuzzMachine(f *testing.F) {
+	f.Add("100 0 100 800 0 0 0 0 0 0", "100 0 0 0 200 0 0 0 0 0 0 0 0 0 0 7 0")
+	f.Add("18446744073709551615 1 1 1 1", "4611686018427387904 0 0 0 4611686018427387904 0 0 0 0 0 0")
+	f.Fuzz(func(t *testing.T, core, device string) {
+		worked, all, ops, err := metrics.ParseMachine(strings.Fields(core), device)
+		if err == nil && worked > all {
+			t.Errorf("%d of %d ticks, %d operations", worked, all, ops)
+		}
+	})
 }

@@ -158,6 +158,15 @@ func TestApply(t *testing.T) {
 		t.Errorf("%+v, %v", st, err)
 	}
 
+	t.Setenv("GOMAXPROCS", "1") // what is set shows that it is set: Go itself would follow the mask only a second later
+	apply(threads.Settings{APICores: rest, PinThreads: true})
+	if got := runtime.GOMAXPROCS(0); got != 1 {
+		t.Errorf("GOMAXPROCS is %d: it is left to Go while a mask misleads it", got)
+	}
+	if err := os.Unsetenv("GOMAXPROCS"); err != nil {
+		t.Fatal(err)
+	}
+
 	apply(threads.Settings{GOMAXPROCS: 1, SpreadingWorkers: 3})
 	checkOthers(t, "nothing bound", spreads.Stats(), parts.Stats(), all)
 	if s := spreads.Stats(); runtime.GOMAXPROCS(0) != 1 || s.Workers != 3 || len(s.Pinned) != 0 {
