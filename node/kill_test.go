@@ -22,20 +22,33 @@ import (
 // childDir is set in the environment of the child of TestKill: where its node is.
 const childDir = "ENGRAMD_NODE_TEST_CHILD"
 
-// TestKill kills a process with a running node at random instants under concurrent writers, many times over the
+// TestKill kills a process with a running node at random instants under concurrent writers and compaction, many times over the
 // same directory. Every answered write must be found, as it was or as the next try that was not answered
-// any more, and no content may be torn. ENGRAMD_KILL_ROUNDS sets the number of rounds.
+// any more, and no content may be torn.
 func TestKill(t *testing.T) {
-	rounds := 50
 	if testing.Short() {
-		rounds = 5
+		kills(t, 5)
+		return
 	}
+	kills(t, 50)
+}
+
+// TestE2EKill is the same, longer. ENGRAMD_KILL_ROUNDS sets the number of rounds.
+func TestE2EKill(t *testing.T) {
+	if os.Getenv("ENGRAMD_E2E") == "" {
+		t.Skip("takes a minute: set ENGRAMD_E2E to run it (make e2e)")
+	}
+	rounds := 200
 	if s := os.Getenv("ENGRAMD_KILL_ROUNDS"); s != "" {
 		var err error
 		if rounds, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)
 		}
 	}
+	kills(t, rounds)
+}
+
+func kills(t *testing.T, rounds int) {
 	dir := t.TempDir()
 	tried, answered := map[string]int{}, map[string]int{}
 	for round := range rounds {
@@ -177,6 +190,14 @@ func child(dir string) int {
 	}
 	tell("up\n")
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			if _, err := n.Compact(context.Background(), "default"); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+	})
 	for range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(rand.Uint64(), 1))
