@@ -97,10 +97,6 @@ func values(pairs ...string) url.Values {
 
 // call does a request below /api/v1 with in as its body, if there is one.
 func call[T any](ctx context.Context, c *Client, method, path string, q url.Values, in any) (T, error) {
-	u := c.base + prefix + path
-	if len(q) > 0 {
-		u += "?" + q.Encode()
-	}
 	var body []byte
 	if in != nil {
 		var err error
@@ -109,7 +105,15 @@ func call[T any](ctx context.Context, c *Client, method, path string, q url.Valu
 			return none, err
 		}
 	}
-	return fetch[T](ctx, c, method, u, body, nil)
+	return fetch[T](ctx, c, method, c.at(path, q), body, nil)
+}
+
+// at is the URL of what is below /api/v1.
+func (c *Client) at(path string, q url.Values) string {
+	if len(q) == 0 {
+		return c.base + prefix + path
+	}
+	return c.base + prefix + path + "?" + q.Encode()
 }
 
 func get[T any](ctx context.Context, c *Client, u string) (T, error) {
