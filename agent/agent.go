@@ -21,6 +21,7 @@ import (
 	"github.com/engramd/engramd/agent/journal"
 	"github.com/engramd/engramd/agent/journal/hostlock"
 	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/rules"
 )
@@ -32,7 +33,9 @@ type Options struct {
 	Reread   func() (*config.Config, error)
 	Registry actuators.Registry
 	Version  string
-	Log      *slog.Logger
+	// Memory is the memory policy of the process, for the embedded node; see nodehost.Prepare.
+	Memory threads.MemoryPolicy
+	Log    *slog.Logger
 	// LockDir is where host locks are; "" is the place that every agent on the host agrees on.
 	LockDir string
 	// Diagnose is used for a growth without effect; nil is the agent's own short look.
@@ -61,6 +64,7 @@ type Agent struct {
 	// endpoints lists what is scraped.
 	endpoints func() []telemetry.Endpoint
 	listener  net.Listener // of the API
+	node      embedded
 	// transport carries drain, health and smoke requests; nil is the default.
 	transport http.RoundTripper
 
@@ -156,8 +160,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	// Events outlive the others, so that what happens during the shutdown is still told.
 	sinkCtx, stopSink := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSink()
-	var sink, running sync.WaitGroup
+	// So does the node: an action that drains it switches its maintenance off at the end.
+	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNode()
+	var sink, node, running sync.WaitGroup
 	sink.Go(func() { a.runSink(sinkCtx) })
+	node.Go(func() { a.runNode(nodeCtx) })
 	a.announce() // while nobody but us touches the loop's state
 	failed := make(chan error, len(a.parts)+1)
 	for _, p := range append(slices.Clone(a.parts), part{"loop", a.runLoop}) {
@@ -170,7 +178,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	a.executor.Close(context.Cause(ctx))
+	stopNode()
 	running.Wait()
+	node.Wait()
 	a.takeUpdates()
 	a.dropClaims()
 	a.goodbye(context.Cause(ctx))

@@ -15,7 +15,7 @@ import (
 
 var _ api.Backend = (*Agent)(nil)
 
-// Ready returns nil once there was a tick, and says what is missing otherwise.
+// Ready returns nil once there was a tick and while the node lives, and says what is missing otherwise.
 func (a *Agent) Ready(ctx context.Context) error {
 	_, err := call(ctx, a.inbox, func() (struct{}, error) { return struct{}{}, a.ready() })
 	return err
@@ -25,7 +25,7 @@ func (a *Agent) ready() error {
 	if a.loop.last.IsZero() && len(a.loop.cfg.Policies) > 0 {
 		return api.Unavailable("the first round of deciding is still to come")
 	}
-	return nil
+	return a.node.ready()
 }
 
 // Plan shows what the last round decided to do, and what holds it.

@@ -37,7 +37,7 @@ func (a *Agent) openStores() (err error) {
 	return err
 }
 
-// openWorld opens the real senses, rules and ports.
+// openWorld opens the real senses, rules, ports and the embedded node.
 func (a *Agent) openWorld() error {
 	cfg := a.opts.Config
 	sink, err := events.New(eventsConfig(cfg), a.opts.Log, a.registry)
@@ -62,7 +62,10 @@ func (a *Agent) openWorld() error {
 	}
 	a.senses, a.alerts, a.collect, a.endpoints = t, r, t.Reload, t.Endpoints
 	a.parts = append(a.parts, part{"metrics", t.Run}, part{"rules", r.Run})
-	return a.openServer(t.Handler(a.opts.Version, r.RuleGroups))
+	if err := a.openServer(t.Handler(a.opts.Version, r.RuleGroups)); err != nil {
+		return err
+	}
+	return a.openNode()
 }
 
 // openDrivers opens the driver of every platform of the registry. None of them connects yet.

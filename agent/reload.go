@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -101,6 +102,7 @@ func needsRestart(before, next *config.Config) []string {
 	add(before.Auth != next.Auth, "auth")
 	add(before.TLS != next.TLS, "tls")
 	add(before.Log != next.Log, "log")
+	add(!reflect.DeepEqual(before.Node, next.Node), "node")
 	return keys
 }
 

@@ -15,13 +15,15 @@ const (
 	Nobody Role = iota
 	// Read may see everything.
 	Read
+	// Write may also remember, change and delete memories of the embedded node; of the agent it changes nothing.
+	Write
 	// Approve may approve, reject and cancel.
 	Approve
 	// Admin may pause, freeze, release and reload.
 	Admin
 )
 
-var roleNames = []string{"nobody", "read", "approve", "admin"}
+var roleNames = []string{"nobody", "read", "write", "approve", "admin"}
 
 // String is the name used in token files.
 func (r Role) String() string { return roleNames[r] }
@@ -64,7 +66,7 @@ func (a *Access) who(r *http.Request) (caller, error) {
 }
 
 // certified reads who a verified client certificate names: its common name, with the highest role
-// among its organizations, "engramd:read", "engramd:approve" or "engramd:admin".
+// among its organizations, "engramd:read", "engramd:write", "engramd:approve" or "engramd:admin".
 func certified(cert *x509.Certificate) caller {
 	c := caller{name: cert.Subject.CommonName}
 	for _, o := range cert.Subject.Organization {

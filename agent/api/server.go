@@ -61,45 +61,39 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	return Serve(ctx, ln, s.handler, s.tls, s.log)
 }
 
-// Bounds are what the clients of a server may take. Zero is unbounded.
-type Bounds struct {
-	Header, Read, Write, Idle time.Duration
-	// Farewell is what requests under way get at the end: half of it in peace, then their context ends.
-	Farewell    time.Duration
-	HeaderBytes int
-	Conns       int // open at a time; more wait in the kernel's queue
-}
-
-// own are the API's. Long answers are bounded by the time to write them, not by their size.
-var own = Bounds{
-	Header: 10 * time.Second, Read: 30 * time.Second, Write: 3 * time.Minute, Idle: 2 * time.Minute,
-	Farewell: 3 * time.Second, HeaderBytes: 32 << 10, Conns: 512,
-}
+// What a client may take. Long answers are bounded by the time to write them, not by their size.
+const (
+	headerTime    = 10 * time.Second
+	readTime      = 30 * time.Second
+	writeTime     = 3 * time.Minute
+	idleTime      = 2 * time.Minute
+	farewell      = 3 * time.Second // for what is under way at the end
+	maxHeaderSize = 32 << 10
+	maxConns      = 512
+)
 
 // Serve serves h on ln with the same bounds as the API, until ctx ends: for listen.metrics with
 // [Probes]. It closes ln and joins everything it started.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, secure *tls.Config, log *slog.Logger) error {
-	return ServeWithin(ctx, own, ln, h, secure, log)
+	return RunServer(ctx, &http.Server{
+		Handler: h, TLSConfig: secure,
+		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: maxHeaderSize,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}, limitConns(ln, maxConns), farewell)
 }
 
-// ServeWithin is Serve with bounds of the caller's.
-func ServeWithin(ctx context.Context, bounds Bounds, ln net.Listener, h http.Handler, secure *tls.Config, log *slog.Logger) error {
-	// Requests live on for a moment after ctx, and end with Serve.
+// RunServer has srv serve on ln, with TLS if it has a configuration for it, until ctx ends. What is under
+// way then gets the time of farewell: half of it in peace, then its context ends. It closes ln and joins
+// everything it started.
+func RunServer(ctx context.Context, srv *http.Server, ln net.Listener, farewell time.Duration) error {
+	// Requests live on for a moment after ctx, and end with srv.
 	base, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(errStopping)
-	srv := &http.Server{
-		Handler: h, TLSConfig: secure,
-		ReadHeaderTimeout: bounds.Header, ReadTimeout: bounds.Read, WriteTimeout: bounds.Write, IdleTimeout: bounds.Idle,
-		MaxHeaderBytes: bounds.HeaderBytes,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext:    func(net.Listener) context.Context { return base },
-	}
+	srv.BaseContext = func(net.Listener) context.Context { return base }
 	ended := make(chan error, 1)
-	if bounds.Conns > 0 {
-		ln = limitConns(ln, bounds.Conns)
-	}
 	go func() {
-		if secure != nil {
+		if srv.TLSConfig != nil {
 			ended <- srv.ServeTLS(ln, "", "")
 		} else {
 			ended <- srv.Serve(ln)
@@ -110,7 +104,7 @@ func ServeWithin(ctx context.Context, bounds Bounds, ln net.Listener, h http.Han
 		return fmt.Errorf("api: serve on %s: %w", ln.Addr(), errors.Join(err, srv.Close()))
 	case <-ctx.Done():
 	}
-	return shutdown(srv, bounds.Farewell, stop, ended)
+	return shutdown(srv, farewell, stop, ended)
 }
 
 // errStopping is the cause of requests that end because the agent does.

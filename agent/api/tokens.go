@@ -152,7 +152,7 @@ func parseToken(line string) (t token, secret string, err error) {
 	}
 	t.name = strings.TrimSpace(name)
 	if t.role, ok = parseRole(strings.TrimSpace(role)); !ok {
-		return t, "", errors.New("want a role of read, approve or admin")
+		return t, "", errors.New("want a role of read, write, approve or admin")
 	}
 	secret = strings.TrimSpace(secret)
 	if len(secret) < shortestToken {

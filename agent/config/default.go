@@ -41,6 +41,8 @@ func Init(found map[string][]actuators.Found) []byte {
 	}
 	text = replaceSection(text, "targets", targets.String())
 	text = replaceSection(text, "policies", policies.String())
+	// What runs here may be a memory node, and have the port.
+	text = strings.Replace(text, "\n  enabled: true\n", "\n  enabled: false\n", 1)
 	return []byte(discover.ReplaceAllString(text, ""))
 }
 

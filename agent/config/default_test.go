@@ -24,11 +24,11 @@ func TestDefault(t *testing.T) {
 	if len(c.Warnings) > 0 {
 		t.Errorf("warnings: %v", c.Warnings)
 	}
-	if c.Mode != policy.Approve || c.DataDir != "./.engramd" || c.Listen.Agent != "127.0.0.1:9090" || len(c.Targets) > 0 || c.Node.Enabled {
+	if c.Mode != policy.Approve || c.DataDir != "./.engramd" || c.Listen.Agent != "127.0.0.1:9090" || len(c.Targets) > 0 || !c.Node.Enabled || c.Listen.Node != "127.0.0.1:7432" {
 		t.Errorf("got %+v", c)
 	}
-	// What the default says out loud is what holds where a file says nothing, but for discover.
-	if diff := cmp.Diff(string(config.Show(parse(t, "version: 1\ndiscover: true\n"))), string(config.Show(c))); diff != "" {
+	// What the default says out loud is what holds where a file says nothing, but for discover and the node.
+	if diff := cmp.Diff(string(config.Show(parse(t, "version: 1\ndiscover: true\nnode: {enabled: true}\n"))), string(config.Show(c))); diff != "" {
 		t.Errorf("the commented default is not the default:\n%s", diff)
 	}
 }

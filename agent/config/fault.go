@@ -80,6 +80,8 @@ type source struct {
 	lines    []string
 	faults   []Fault
 	warnings []Warning
+	// mayBeEmpty is set where a file without anything in it means all defaults.
+	mayBeEmpty bool
 	// undecoded are the places of faults that were found while decoding.
 	decoding  bool
 	undecoded map[Position]bool

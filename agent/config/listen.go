@@ -15,7 +15,8 @@ type Listen struct {
 
 // Auth says who may call the API.
 type Auth struct {
-	// TokenFile holds bearer tokens, one a line, as name:role:token; the roles are read, approve and admin.
+	// TokenFile holds bearer tokens, one a line, as name:role:token; the roles are read, write
+	// (memories of the node), approve and admin.
 	TokenFile string `yaml:"token_file,omitempty"`
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -91,7 +90,7 @@ func (r *resolver) resolve() {
 	if r.doc.DataDir == "" {
 		r.faultAt("data_dir", "data_dir: it is empty", "")
 	}
-	r.node()
+	r.node("node.", r.doc.Node)
 	r.listen()
 	r.windows()
 	r.cfg.Safety = r.doc.Safety.safety()
@@ -137,35 +136,6 @@ func (r *resolver) version() {
 		r.fault(Position{Line: 1, Column: 1}, "version is missing", "add `version: 1` on top")
 	case r.doc.Version != 1:
 		r.faultAt("version", fmt.Sprintf("version: %d is not known", r.doc.Version), "this build reads version 1")
-	}
-}
-
-// node checks the options of the embedded memory node.
-func (r *resolver) node() {
-	n := r.doc.Node
-	if n.Enabled {
-		r.faultAt("node.enabled", "this build has no embedded memory node yet", "set it to false")
-	}
-	if n.VectorDim < 1 || n.VectorDim > 65536 {
-		r.faultAt("node.vector_dim", fmt.Sprintf("node.vector_dim: %d: want 1 to 65536", n.VectorDim), "")
-	}
-	if n.HotTierSize != "auto" {
-		r.amount(policy.Memory, n.HotTierSize, "node.hot_tier_size")
-	}
-	tiers := n.Storage.TierPolicy
-	for path, f := range map[string]float64{
-		"hot_tier.max_ratio": tiers.HotTier.MaxRatio, "hot_tier.activation_threshold": tiers.HotTier.ActivationThreshold,
-		"warm_tier.max_ratio": tiers.WarmTier.MaxRatio, "warm_tier.activation_threshold": tiers.WarmTier.ActivationThreshold,
-		"memory_pressure.high_threshold": tiers.MemoryPressure.HighThreshold, "memory_pressure.critical_threshold": tiers.MemoryPressure.CriticalThreshold,
-	} {
-		if path = "node.storage.tier_policy." + path; !(f >= 0 && f <= 1) {
-			r.faultAt(path, fmt.Sprintf("%s: %v: want 0 to 1", path, f), "")
-		}
-	}
-	if s := n.Storage.Snapshots.Schedule; s != "" {
-		if _, err := policy.ParseMaintenanceWindow("snapshots", s, time.Hour, nil); err != nil {
-			r.faultAt("node.storage.snapshots.schedule", fmt.Sprintf("node.storage.snapshots.schedule: %.40q is no cron expression", s), "want minute hour day month weekday")
-		}
 	}
 }
 

@@ -1,12 +1,20 @@
 package config
 
-import "time"
+import (
+	"time"
 
-// Node are the options of the embedded memory node.
+	"github.com/engramd/engramd/node/pressure"
+	"github.com/engramd/engramd/node/tier"
+	"github.com/engramd/engramd/policy"
+)
+
+// Node are the options of a memory node: the section node of agent.yaml, and without enabled the whole of
+// engram.yaml.
 type Node struct {
-	// Enabled runs a memory node inside the agent.
+	// Enabled runs a memory node inside the agent, with its data in data_dir/node.
 	Enabled bool `yaml:"enabled"`
-	// VectorDim is the dimension of the vectors in the default space.
+	// VectorDim is the dimension of the vectors in the default space, which never changes; 0 is that of
+	// its first vector.
 	VectorDim int `yaml:"vector_dim"`
 	// HotTierSize is auto (a quarter of what this process may use) or an amount of memory.
 	HotTierSize string `yaml:"hot_tier_size"`
@@ -62,7 +70,7 @@ type NodePressure struct {
 type NodeWAL struct {
 	// SegmentSize is the size of one file of the log.
 	SegmentSize Bytes `yaml:"segment_size"`
-	// Retention is how long segments stay after their checkpoint.
+	// Retention is how long segments stay after their checkpoint, 256Mi of them at most; 0s lets them go at once.
 	Retention time.Duration `yaml:"retention"`
 }
 
@@ -94,8 +102,9 @@ type NodeThreading struct {
 
 // NodeNUMA binds memory to nodes of the machine.
 type NodeNUMA struct {
-	// Aware is on by default only above 32 GB and two nodes.
-	Aware bool `yaml:"aware"`
+	// Aware takes memory from nodes near the cores in use. Where nothing is said it is on above 32 GB
+	// and two nodes.
+	Aware *bool `yaml:"aware,omitempty"`
 	// Bind lists the nodes whose memory is used.
 	Bind []int `yaml:"bind,omitempty"`
 }
@@ -103,7 +112,7 @@ type NodeNUMA struct {
 // defaultNode has the guide's tiers.
 func defaultNode() Node {
 	return Node{
-		VectorDim: 768, HotTierSize: "auto",
+		HotTierSize: "auto",
 		Storage: NodeStorage{
 			TierPolicy: NodeTierPolicy{
 				Enabled:        true,
@@ -115,4 +124,28 @@ func defaultNode() Node {
 			Snapshots: NodeSnapshots{KeepLast: 5, KeepWeekly: 4},
 		},
 	}
+}
+
+// Policy is the tier policy as the node takes it.
+func (p NodeTierPolicy) Policy() tier.Policy {
+	bounds := func(t NodeTier) tier.Bounds {
+		return tier.Bounds{MaxRatio: t.MaxRatio, Threshold: t.ActivationThreshold, Every: t.EvictionInterval}
+	}
+	return tier.Policy{
+		Enabled: p.Enabled, Hot: bounds(p.HotTier), Warm: bounds(p.WarmTier),
+		Pressure: pressure.Thresholds{High: p.MemoryPressure.HighThreshold, Critical: p.MemoryPressure.CriticalThreshold},
+	}
+}
+
+// HotBytes is hot_tier_size in bytes, 0 for auto.
+func (n Node) HotBytes() int64 {
+	if n.HotTierSize == "auto" {
+		return 0
+	}
+	q, err := policy.ParseQuantity(policy.Memory, n.HotTierSize)
+	if err != nil {
+		return 0 // it was checked
+	}
+	bytes, _ := q.Amount()
+	return bytes
 }

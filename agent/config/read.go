@@ -75,7 +75,7 @@ func (s *source) parse() ast.Node {
 		}
 		found = doc.Body
 	}
-	if found == nil {
+	if found == nil && !s.mayBeEmpty {
 		s.fault(Position{Line: 1, Column: 1}, "the file is empty", "at least `version: 1` must be there")
 	}
 	return found

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/engramd/engramd/actuators"
@@ -23,12 +24,7 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := execute(ctx, os.Args[1:])
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(execute(os.Args)) }
 
 // registry lists the platforms of this build: a new one is one line.
 func registry() actuators.Registry {
@@ -43,15 +39,23 @@ const (
 	exitRefused     = 4
 )
 
-// execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string) int {
+// execute runs one command line, the name of the program first, and returns the exit code. The first
+// signal to end has it finish what is under way, the second ends it at once.
+func execute(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	name := filepath.Base(args[0])
 	root := newRoot()
-	root.SetArgs(args)
+	if name == engramServer {
+		root = newEngramServer()
+	}
+	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "engramd: "+err.Error())
+	fmt.Fprintln(os.Stderr, root.Name()+": "+err.Error())
 	return codeOf(err)
 }
 

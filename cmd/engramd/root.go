@@ -60,7 +60,7 @@ Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 		newStatus(o), newPlan(o), newDecisions(o), newExplain(o),
 		newApprove(o), newReject(o), newCancel(o),
 		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o),
-		newVersion(o), newMan(root),
+		newNode(o), newVersion(o), newMan(root),
 	)
 	root.InitDefaultCompletionCmd()
 	return root
@@ -120,7 +120,7 @@ func (o *options) view() view.View { return view.View{Now: time.Now(), Zone: tim
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see engramd %s --help", cmd.Name(), what, len(args), cmd.Name())}
+			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see %s --help", cmd.Name(), what, len(args), cmd.CommandPath())}
 		}
 		return nil
 	}
@@ -130,7 +130,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 func atMost(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see engramd %s --help", cmd.Name(), what, len(args), cmd.Name())}
+			return usageError{fmt.Errorf("%s: want %s, got %d arguments; see %s --help", cmd.Name(), what, len(args), cmd.CommandPath())}
 		}
 		return nil
 	}

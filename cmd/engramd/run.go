@@ -13,6 +13,8 @@ import (
 
 	"github.com/engramd/engramd/agent"
 	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/agent/nodehost"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -40,6 +42,12 @@ func run(ctx context.Context, o *options, dryRun bool) error {
 	if err != nil {
 		return usageError{err}
 	}
+	var memory threads.MemoryPolicy
+	if cfg.Node.Enabled {
+		if memory, err = nodehost.Prepare(cfg.Node, log); err != nil {
+			return err
+		}
+	}
 	complete := func(cfg *config.Config) (*config.Config, error) {
 		if dryRun {
 			cfg.Mode = policy.DryRun
@@ -59,7 +67,7 @@ func run(ctx context.Context, o *options, dryRun bool) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "warning", w.String())
 	}
-	a, err := agent.New(agent.Options{Config: cfg, Reread: reread, Registry: registry(), Version: version, Log: log})
+	a, err := agent.New(agent.Options{Config: cfg, Reread: reread, Registry: registry(), Version: version, Memory: memory, Log: log})
 	if err != nil {
 		return err
 	}

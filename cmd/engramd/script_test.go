@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,11 +13,8 @@ import (
 // terminal.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"engramd": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			os.Exit(execute(ctx, os.Args[1:]))
-		},
+		"engramd":    main,
+		engramServer: main,
 	})
 }
 

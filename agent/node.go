@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/nodehost"
+	"github.com/engramd/engramd/policy"
+)
+
+// embedded is the memory node that shares the agent's process, if there is one. The agent talks to it over
+// HTTP, as to any other.
+type embedded struct {
+	host host // nil: none
+	died atomic.Pointer[error]
+}
+
+// A host serves a node until its context ends.
+type host interface {
+	Run(ctx context.Context) error
+	URL() string
+}
+
+// openNode opens the embedded node, if the configuration has one. A node that does not open is an error of
+// the start.
+func (a *Agent) openNode() error {
+	cfg := a.opts.Config
+	if !cfg.Node.Enabled {
+		return nil
+	}
+	h, err := nodehost.Open(nodehost.Options{
+		Node: cfg.Node, DataDir: filepath.Join(cfg.DataDir, "node"), ListenKey: "listen.node", Memory: a.opts.Memory, Log: a.opts.Log,
+		Access: api.Config{
+			Addr: cfg.Listen.Node, TokenFile: cfg.Auth.TokenFile, Insecure: cfg.Listen.Insecure,
+			CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("%w (node.enabled: false runs the agent without)", err)
+	}
+	a.closer.add(h.Close)
+	a.node.host = h
+	return nil
+}
+
+// runNode serves the node until ctx ends. One that dies takes nobody along: what the agent looks after
+// still needs it. But it is told loudly, and the agent is not ready any more.
+func (a *Agent) runNode(ctx context.Context) {
+	if a.node.host == nil {
+		return
+	}
+	a.log.Info("the memory node is serving", "url", a.node.host.URL())
+	err := a.node.host.Run(ctx)
+	if err == nil {
+		return
+	}
+	if ctx.Err() != nil {
+		a.log.Error("the memory node did not end in order", "error", err)
+		return
+	}
+	a.node.died.Store(&err)
+	a.log.Error("the memory node ended; the agent goes on without it until it is restarted", "error", err)
+	a.emit(policy.Event{Type: policy.EventAgent, Severity: policy.Critical, Message: "the embedded memory node ended: " + err.Error()})
+}
+
+// ready is nil unless the node died.
+func (e *embedded) ready() error {
+	if err := e.died.Load(); err != nil {
+		return api.Unavailable("the embedded memory node ended: %v", *err).WithRemedy("restart engramd; its log says more")
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package nodehost_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/agent/nodehost"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func options(t *testing.T, yaml string) nodehost.Options {
+	t.Helper()
+	n, err := config.ParseNode("engram.yaml", []byte("storage: {wal: {segment_size: 8Mi}}\nhot_tier_size: 1Mi\n"+yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodehost.Options{
+		Node: n, DataDir: filepath.Join(t.TempDir(), "node"), Access: api.Config{Addr: "127.0.0.1:0"},
+		ListenKey: "--listen", Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// serve runs a host until the test, or stop, ends it.
+func serve(t *testing.T, o nodehost.Options) (url string, stop func() error) {
+	t.Helper()
+	h, err := nodehost.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	var over bool
+	stop = func() error {
+		if over {
+			return nil
+		}
+		over = true
+		cancel()
+		return errors.Join(<-ended, h.Close(), h.Close())
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return h.URL(), stop
+}
+
+func do(t *testing.T, method, url, token, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func TestServe(t *testing.T) {
+	o := options(t, "")
+	url, stop := serve(t, o)
+	if code, text := do(t, "GET", url+"/health", "", ""); code != http.StatusOK {
+		t.Errorf("health: %d %s", code, text)
+	}
+	if code, text := do(t, "POST", url+"/api/v1/memories/remember", "", `{"id": "m", "content": "kept"}`); code/100 != 2 {
+		t.Fatalf("remember: %d %s", code, text)
+	}
+	if err := stop(); err != nil {
+		t.Fatalf("an orderly end: %v", err)
+	}
+	url, _ = serve(t, o)
+	if code, text := do(t, "GET", url+"/api/v1/memories/m", "", ""); code != http.StatusOK || !strings.Contains(text, "kept") {
+		t.Errorf("after a restart: %d %s", code, text)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	o := options(t, "")
+	o.Access.TokenFile = filepath.Join(t.TempDir(), "tokens")
+	tokens := ""
+	for _, role := range []string{"read", "write", "approve", "admin"} {
+		tokens += fmt.Sprintf("%s:%s:%s\n", role, role, role+"-0123456789abcdef")
+	}
+	if err := os.WriteFile(o.Access.TokenFile, []byte(tokens), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url, _ := serve(t, o)
+	for _, tt := range []struct {
+		method, path, body string
+		role               string // the least that is let in
+	}{
+		{"GET", "/health", "", ""},
+		{"GET", "/api/v1/memories/nothing", "", "read"},
+		{"POST", "/api/v1/memories/remember", `{"id": "m", "content": "x"}`, "write"},
+	} {
+		in := tt.role == ""
+		for _, role := range []string{"", "read", "write", "approve", "admin"} {
+			token := ""
+			if role != "" {
+				token = role + "-0123456789abcdef"
+			}
+			in = in || role == tt.role
+			code, text := do(t, tt.method, url+tt.path, token, tt.body)
+			if refused := code == http.StatusUnauthorized || code == http.StatusForbidden; refused == in {
+				t.Errorf("%s %s as %q: %d %s", tt.method, tt.path, role, code, text)
+			}
+		}
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	o := options(t, "")
+	url, _ := serve(t, o)
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	for name, tt := range map[string]struct {
+		change func(*nodehost.Options)
+		want   string
+	}{
+		"a busy port":           {func(o *nodehost.Options) { o.Access.Addr = "127.0.0.1:" + port }, "choose another with --listen"},
+		"a directory in use":    {func(n *nodehost.Options) { n.DataDir = o.DataDir }, "is in use by process"},
+		"a file as a directory": {func(o *nodehost.Options) { o.DataDir = "host_test.go" }, "open the memory node in host_test.go"},
+		"open to everybody":     {func(o *nodehost.Options) { o.Access.Addr = "0.0.0.0:0" }, api.ErrExposed.Error()},
+	} {
+		other := options(t, "")
+		tt.change(&other)
+		if _, err := nodehost.Open(other); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// A dimension that can never be in force is no configuration to go on with.
+func TestOtherDimension(t *testing.T) {
+	o := options(t, "vector_dim: 4")
+	_, stop := serve(t, o)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	o.Node.VectorDim = 8
+	_, err := nodehost.Open(o)
+	if err == nil || !strings.Contains(err.Error(), "vector_dim is 8, and the vectors of the space default have 4 numbers") {
+		t.Errorf("got %v", err)
+	}
+	o.Node.VectorDim = 0
+	serve(t, o)
+}
