@@ -24,6 +24,11 @@ func systems() map[string]system {
 			packages: []string{"docker.io", "iptables"},
 			root:     true,
 		},
+		// What the guide's commands for a memory node are made of.
+		"node": {
+			commands: []string{"bash", "curl", "jq", "promtool"},
+			packages: []string{"bash", "curl", "jq", "prometheus"},
+		},
 	}
 }
 

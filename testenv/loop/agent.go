@@ -26,7 +26,7 @@ type Agent struct {
 	Env        []string // beside PATH and HOME, such as DOCKER_HOST=...; for its commands, too
 
 	binary, name, artifacts string
-	process                 *process
+	process                 *testenv.Process
 }
 
 // New prepares an engramd with that agent.yaml (see [Agent.Configure]), and starts nothing. It is stopped and its files are
@@ -96,7 +96,7 @@ func (a *Agent) Start(t testing.TB, flags ...string) {
 	a.Launch(t, flags...)
 	testenv.Eventually(t, readyWithin, a.name+" is ready", func() bool {
 		if !a.Running() {
-			t.Fatalf("loop: %s has ended (%v):\n%s", a.name, a.process.err, a.logTail())
+			t.Fatalf("loop: %s has ended (%v):\n%s", a.name, a.process.Err(), a.logTail())
 		}
 		return a.Ready()
 	})
@@ -109,7 +109,7 @@ func (a *Agent) Launch(t testing.TB, flags ...string) {
 		t.Fatalf("loop: %s runs already", a.name)
 	}
 	var err error
-	a.process, err = spawn(filepath.Dir(a.ConfigFile), a.LogFile, a.environment(), a.binary, append([]string{"run", "--config", a.ConfigFile}, flags...)...)
+	a.process, err = testenv.Spawn(filepath.Dir(a.ConfigFile), a.LogFile, a.environment(), a.binary, append([]string{"run", "--config", a.ConfigFile}, flags...)...)
 	if err != nil {
 		t.Fatalf("loop: start %s: %v", a.name, err)
 	}
@@ -120,15 +120,15 @@ func (a *Agent) environment() []string {
 }
 
 // Running tells whether the process is there.
-func (a *Agent) Running() bool { return a.process.running() }
+func (a *Agent) Running() bool { return a.process.Running() }
 
 // PID is the process's id.
-func (a *Agent) PID() int { return a.process.cmd.Process.Pid }
+func (a *Agent) PID() int { return a.process.PID() }
 
 // Kill kills engramd as a crash would.
 func (a *Agent) Kill(t testing.TB) {
 	t.Helper()
-	if err := a.process.end(syscall.SIGKILL, stopsWithin); err != nil {
+	if err := a.process.End(syscall.SIGKILL, stopsWithin); err != nil {
 		t.Fatalf("loop: %v", err)
 	}
 }
@@ -136,11 +136,11 @@ func (a *Agent) Kill(t testing.TB) {
 // Stop ends engramd in an orderly way (SIGTERM), and fails the test unless it ends well and in time.
 func (a *Agent) Stop(t testing.TB) {
 	t.Helper()
-	if err := a.process.end(syscall.SIGTERM, stopsWithin); err != nil {
+	if err := a.process.End(syscall.SIGTERM, stopsWithin); err != nil {
 		t.Fatalf("loop: %v", err)
 	}
-	if a.process.err != nil {
-		t.Fatalf("loop: %s ended badly: %v\n%s", a.name, a.process.err, a.logTail())
+	if a.process.Err() != nil {
+		t.Fatalf("loop: %s ended badly: %v\n%s", a.name, a.process.Err(), a.logTail())
 	}
 }
 
@@ -149,9 +149,9 @@ func (a *Agent) end(t testing.TB) {
 	if !a.Running() {
 		return
 	}
-	if err := a.process.end(syscall.SIGTERM, stopsWithin); err != nil {
+	if err := a.process.End(syscall.SIGTERM, stopsWithin); err != nil {
 		t.Errorf("loop: %v", err)
-		_ = a.process.end(syscall.SIGKILL, stopsWithin)
+		_ = a.process.End(syscall.SIGKILL, stopsWithin)
 	}
 }
 

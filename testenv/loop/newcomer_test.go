@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -121,9 +122,10 @@ func findings(t *testing.T, a *loop.Agent) []finding {
 	return all
 }
 
-// elsewhere moves an agent.yaml to the test's port.
+// elsewhere moves an agent.yaml to ports of the test's own.
 func elsewhere(t *testing.T, a *loop.Agent, text string) {
 	t.Helper()
+	text = strings.ReplaceAll(text, "127.0.0.1:7432", fmt.Sprintf("127.0.0.1:%d", testenv.Port(t)))
 	moved := strings.ReplaceAll(text, "127.0.0.1:9090", a.Addr)
 	if moved == text {
 		moved += "\nlisten: {agent: \"" + a.Addr + "\"}\n"

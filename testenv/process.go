@@ -1,4 +1,4 @@
-package loop
+package testenv
 
 import (
 	"errors"
@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// A process is a child that dies with the test, also when the test is killed.
-type process struct {
+// A Process is a child that dies with the test, also when the test is killed.
+type Process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // how it ended; to be read after ended is closed
 }
 
-// spawn starts a command in a directory, and appends its output to a log file.
-func spawn(dir, logFile string, env []string, command string, args ...string) (*process, error) {
+// Spawn starts a command in a directory, and appends its output to a log file.
+func Spawn(dir, logFile string, env []string, command string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(command, args...), ended: make(chan struct{})}
+	p := &Process{cmd: exec.Command(command, args...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -42,7 +42,8 @@ func spawn(dir, logFile string, env []string, command string, args ...string) (*
 	return p, <-started
 }
 
-func (p *process) running() bool {
+// Running tells whether the process is there. A nil one never was.
+func (p *Process) Running() bool {
 	if p == nil {
 		return false
 	}
@@ -54,9 +55,9 @@ func (p *process) running() bool {
 	}
 }
 
-// end sends a signal and waits for the process to be gone.
-func (p *process) end(sig syscall.Signal, within time.Duration) error {
-	if !p.running() {
+// End sends a signal and waits for the process to be gone.
+func (p *Process) End(sig syscall.Signal, within time.Duration) error {
+	if !p.Running() {
 		return nil
 	}
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -69,3 +70,14 @@ func (p *process) end(sig syscall.Signal, within time.Duration) error {
 		return fmt.Errorf("%s has not ended %v after %v", p.cmd.Path, within, sig)
 	}
 }
+
+// Err is how the process ended, nil while it runs or if it ended well.
+func (p *Process) Err() error {
+	if p.Running() {
+		return nil
+	}
+	return p.err
+}
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
