@@ -27,7 +27,9 @@ var ErrReplaced error = replaced{}
 
 type replaced struct{}
 
-func (replaced) Error() string { return "the space has just been replaced by a restored one: try again" }
+func (replaced) Error() string {
+	return "the space has just been replaced by a restored one: try again"
+}
 
 func (replaced) Is(target error) bool { return target == ErrNoSpace }
 
