@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/node/consolidate"
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/store"
 )
 
@@ -49,7 +50,8 @@ func (n *Node) ConsolidationStats() ConsolidationStats {
 
 // Consolidate does one round of consolidation of a space and returns what it did, also where it could not do all. It gives way to everything
 // else. In maintenance mode it is refused.
-func (n *Node) Consolidate(ctx context.Context, space string) (consolidate.Report, error) {
+func (n *Node) Consolidate(ctx context.Context, space string) (r consolidate.Report, err error) {
+	defer n.measure(metrics.Consolidation)(&err)
 	if err := n.maintenance.refusal(); err != nil {
 		return consolidate.Report{}, err
 	}
@@ -61,7 +63,7 @@ func (n *Node) Consolidate(ctx context.Context, space string) (consolidate.Repor
 		return consolidate.Report{}, err
 	}
 	v := viewsOf(s)
-	r, err := consolidate.Run(ctx, consolidate.Space{Store: s, Graph: v.graph, Tiers: v.tiers, Vectors: v.vectors, Changes: v.changes}, consolidate.Options{
+	r, err = consolidate.Run(ctx, consolidate.Space{Store: s, Graph: v.graph, Tiers: v.tiers, Vectors: v.vectors, Changes: v.changes}, consolidate.Options{
 		Apply: func(ctx context.Context, changes []store.Change) ([]store.Result, error) {
 			return n.applyIn(ctx, s, changes)
 		},

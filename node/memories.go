@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/node/consolidate"
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -18,10 +19,10 @@ const maxRedirects = 16
 
 // Get returns the memory of this id, or the one that took its place when duplicates were merged. If its vector is damaged that is
 // ErrCorrupt; without vectors it can still be read, and a Patch that sets the vector heals it.
-func (n *Node) Get(ctx context.Context, space, id string, opts ...ReadOption) (Memory, error) {
+func (n *Node) Get(ctx context.Context, space, id string, opts ...ReadOption) (m Memory, err error) {
+	defer n.measure(metrics.Get)(&err)
 	defer n.reading()()
-	var m Memory
-	err := n.in(space, func(s *store.Space) (err error) {
+	err = n.in(space, func(s *store.Space) (err error) {
 		m, err = n.get(ctx, s, id, opts...)
 		if err == nil && slices.Contains(opts, AsAccess) {
 			n.learner.access(s, n.opts.Now(), m.ID, 1)
@@ -115,7 +116,8 @@ func set[T any](dst, src *T) {
 
 // Patch changes a memory and returns it as it is then. With an ifVersion other than zero, ErrVersion if the memory has another
 // version; without, a change that comes between is merged with.
-func (n *Node) Patch(ctx context.Context, space, id string, ifVersion uint64, p Patch) (Memory, error) {
+func (n *Node) Patch(ctx context.Context, space, id string, ifVersion uint64, p Patch) (m Memory, err error) {
+	defer n.measure(metrics.Patch)(&err)
 	done, err := n.growing()
 	if err != nil {
 		return Memory{}, err
@@ -199,7 +201,8 @@ func (n *Node) vectorVersion(ctx context.Context, s *store.Space, m *Memory) (ve
 
 // Delete removes a memory and all its edges; with an ifVersion other than zero only in that version. A redirect is removed
 // itself, not what it leads to.
-func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) error {
+func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) (err error) {
+	defer n.measure(metrics.Delete)(&err)
 	done, err := n.writing()
 	if err != nil {
 		return err
@@ -219,7 +222,8 @@ func (n *Node) Delete(ctx context.Context, space, id string, ifVersion uint64) e
 // List returns up to limit memories for which keep says yes, in the order in which they were first remembered, and the cursor for the
 // next call; zero when there are no more. The first call has cursor zero. Redirects and what has expired are left
 // out, and so is what is damaged: the store and the vectors tell of it ([store.Space.Faults], [vector.View.Faults]). keep sees no vectors.
-func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool, opts ...ReadOption) ([]Memory, uint64, error) {
+func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int, keep func(*Memory) bool, opts ...ReadOption) (out []Memory, next uint64, err error) {
+	defer n.measure(metrics.List)(&err)
 	defer n.reading()()
 	s, err := n.store.Space(space)
 	if err != nil {
@@ -228,9 +232,7 @@ func (n *Node) List(ctx context.Context, space string, cursor uint64, limit int,
 	if limit <= 0 || cursor > uint64(record.MaxOrd) {
 		return nil, 0, fmt.Errorf("%w: limit %d, cursor %d", ErrInvalid, limit, cursor)
 	}
-	var out []Memory
 	var ords []record.Ord
-	var next uint64
 	tiers := viewsOf(s).tiers
 	err = s.Scan(ctx, record.Ord(cursor), func(ord record.Ord, v record.Value, damage error) (bool, error) {
 		if damage != nil {
@@ -269,11 +271,12 @@ func (n *Node) Unlink(ctx context.Context, space string, edges []Edge) ([]error,
 	return n.edges(ctx, space, record.Unlink, edges)
 }
 
-func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges []Edge) ([]error, error) {
-	begin := n.writing
+func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges []Edge) (refused []error, err error) {
+	begin, op := n.writing, metrics.Unlink
 	if kind == record.Link {
-		begin = n.growing
+		begin, op = n.growing, metrics.Link
 	}
+	defer n.measure(op)(&err)
 	done, err := begin()
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/engramd/engramd/node/disk"
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/pressure"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
@@ -31,6 +32,7 @@ type Node struct {
 	store         *store.Store
 	graphs        graphs
 	workers       workers
+	metrics       *metrics.Metrics
 	learner       learner
 	consolidation consolidation
 	linking       sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
@@ -70,6 +72,7 @@ func (n *Node) open() (err error) {
 	if err = n.openTiers(); err != nil {
 		return err
 	}
+	n.openMetrics()
 	if err = n.workers.open(n.opts); err != nil {
 		return err
 	}
@@ -105,7 +108,7 @@ func (n *Node) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, run := range []func(context.Context) error{
 		n.gauge.Run, n.tiers.Run, n.graphs.run, n.runLearning, n.runConsolidation, n.runSnapshots, n.runScrub,
-		n.workers.threads.Run,
+		n.workers.threads.Run, n.metrics.Run,
 	} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {

@@ -32,6 +32,8 @@ type Options struct {
 	// MemoryPolicy is that of the process, to be shown; see threads.ApplyMemoryPolicy.
 	MemoryPolicy threads.MemoryPolicy
 	Snapshots    SnapshotOptions
+	// DiskCeiling returns how many operations a second the disk can do and who says so; nil: nobody.
+	DiskCeiling func() (iops float64, source string)
 	// ScrubEvery is how often everything that is stored is read again and checked; a day.
 	ScrubEvery time.Duration
 	// ConsolidateEvery is how often a space in which something has changed is consolidated; 5 minutes. Negative: only when asked.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/spread"
 	"github.com/engramd/engramd/node/store"
@@ -57,13 +58,13 @@ type Recollection struct {
 
 // Recall remembers. What has expired, redirects or is damaged is never a hit. If there is neither a vector nor one of the seeds, that is
 // ErrNotFound. When the deadline of ctx passes it returns what there is, marked partial.
-func (n *Node) Recall(ctx context.Context, space string, q RecallQuery) (Recollection, error) {
+func (n *Node) Recall(ctx context.Context, space string, q RecallQuery) (out Recollection, err error) {
+	defer n.measure(metrics.Recall)(&err)
 	defer n.reading()()
 	if err := q.complete(); err != nil {
 		return Recollection{}, err
 	}
-	var out Recollection
-	err := n.in(space, func(s *store.Space) error {
+	err = n.in(space, func(s *store.Space) error {
 		if err := s.Err(); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/engramd/engramd/node/consolidate"
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
 )
@@ -34,7 +35,15 @@ func (n *Node) Remember(ctx context.Context, space string, m Memory) (Remembered
 
 // RememberAll makes memories durable together: after a crash either all that were not refused are there or, if it had not returned, perhaps none. The error
 // is not nil if none of them is known to be durable.
-func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) ([]Remembered, error) {
+func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) (out []Remembered, err error) {
+	end := n.measure(metrics.Remember)
+	defer func() {
+		failed := err
+		if failed == nil && len(out) == 1 {
+			failed = out[0].Err
+		}
+		end(&failed)
+	}()
 	done, err := n.growing()
 	if err != nil {
 		return nil, err
@@ -44,7 +53,7 @@ func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) ([]Re
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Remembered, len(ms))
+	out = make([]Remembered, len(ms))
 	changes, place := make([]store.Change, 0, len(ms)), make([]int, 0, len(ms))
 	for i := range ms {
 		m := &ms[i]

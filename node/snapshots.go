@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/snapshot"
 )
 
@@ -94,12 +95,13 @@ func (s *snapshots) note(now time.Time, err error) {
 }
 
 // Snapshot makes a consistent copy of a space beside readers and writers. Everything that was acknowledged before the call is in it.
-func (n *Node) Snapshot(ctx context.Context, space string) (snapshot.Info, error) {
+func (n *Node) Snapshot(ctx context.Context, space string) (i snapshot.Info, err error) {
+	defer n.measure(metrics.Snapshot)(&err)
 	s, err := n.store.Space(space)
 	if err != nil {
 		return snapshot.Info{}, err
 	}
-	i, err := n.snapshots.shelf.Take(ctx, s)
+	i, err = n.snapshots.shelf.Take(ctx, s)
 	if ctx.Err() == nil {
 		n.snapshots.note(n.opts.Now(), err)
 	}
@@ -131,7 +133,8 @@ func (n *Node) PruneSnapshots(ctx context.Context, keepLast, keepWeekly int) ([]
 // RestoreSnapshot makes the space of this name, or that of the snapshot if it is empty, what the snapshot holds: a space of that name is replaced, a new
 // one is made, an alias leads to the one that is replaced. All bytes are checked on the way. Until it returns nil, and after a crash at any moment before, everything is as it was;
 // the old space is read and written until then, and what was written to it since the snapshot is gone afterwards.
-func (n *Node) RestoreSnapshot(ctx context.Context, name, asSpace string) (SpaceInfo, error) {
+func (n *Node) RestoreSnapshot(ctx context.Context, name, asSpace string) (info SpaceInfo, err error) {
+	defer n.measure(metrics.Restore)(&err)
 	done, err := n.spaces.turn(ctx)
 	if err != nil {
 		return SpaceInfo{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/engramd/engramd/node/consolidate"
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/spread"
 	"github.com/engramd/engramd/node/store"
@@ -34,7 +35,8 @@ type Spreading struct {
 
 // Spread lets activation spread from seeds over the edges of a space. It writes nothing and counts no access. If none of the seeds is there
 // that is ErrNotFound. When the deadline of ctx passes it returns what there is, marked partial.
-func (n *Node) Spread(ctx context.Context, space string, seeds []Seed, o spread.Options) (Spreading, error) {
+func (n *Node) Spread(ctx context.Context, space string, seeds []Seed, o spread.Options) (out Spreading, err error) {
+	defer n.measure(metrics.Spreading)(&err)
 	defer n.reading()()
 	s, err := n.store.Space(space)
 	if err != nil {
@@ -51,7 +53,7 @@ func (n *Node) Spread(ctx context.Context, space string, seeds []Seed, o spread.
 	if err != nil {
 		return Spreading{}, err
 	}
-	out := Spreading{Partial: r.Partial, Hops: r.Hops, Reached: r.Reached, Edges: r.Edges, Absent: absent}
+	out = Spreading{Partial: r.Partial, Hops: r.Hops, Reached: r.Reached, Edges: r.Edges, Absent: absent}
 	out.Hits = make([]Activated, 0, len(r.Hits))
 	for _, h := range r.Hits {
 		if a, ok := n.activated(s, h); ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/engramd/engramd/node/metrics"
 	"github.com/engramd/engramd/node/store"
 )
 
@@ -22,7 +23,8 @@ type Compacted struct {
 // Compact gives the free pages of the base of a space back to the file system, or of all spaces if it is empty. What the log holds is
 // brought into the bases first, so that its segments go, too. Everything else goes on meanwhile. ErrFull if there is no room for the
 // new file beside the old one. It returns what was done also where something failed.
-func (n *Node) Compact(ctx context.Context, space string) ([]Compacted, error) {
+func (n *Node) Compact(ctx context.Context, space string) (out []Compacted, err error) {
+	defer n.measure(metrics.Compaction)(&err)
 	spaces, err := n.named(space)
 	if err != nil {
 		return nil, err
@@ -30,7 +32,6 @@ func (n *Node) Compact(ctx context.Context, space string) ([]Compacted, error) {
 	if err := n.store.Checkpoint(ctx); err != nil {
 		return nil, fmt.Errorf("checkpoint before a compaction: %w", err)
 	}
-	var out []Compacted
 	var errs []error
 	for _, s := range spaces {
 		before, after, err := s.Compact(ctx)
