@@ -87,6 +87,34 @@ func TestPinnedWorkers(t *testing.T) {
 	checkOthers(t, "after Close", threads.PoolStats{}, threads.PoolStats{}, cores)
 }
 
+// TestExitWhileOthersWait ends a worker's goroutine under a queue: the next job runs all the same.
+func TestExitWhileOthersWait(t *testing.T) {
+	p := newPool(t, threads.PoolOptions[*room]{Cores: allowed(t)[:1]})
+	begun, end, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- p.Do(t.Context(), func(*room) error {
+			close(begun)
+			<-end
+			runtime.Goexit()
+			return nil
+		})
+	}()
+	<-begun
+	next := make(chan error, 1)
+	go func() { next <- p.Do(t.Context(), func(*room) error { return nil }) }()
+	for p.Stats().QueueDepth == 0 {
+		runtime.Gosched()
+	}
+	close(end)
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "Goexit") {
+		t.Errorf("who ended it: %v", err)
+	}
+	if err := <-next; err != nil {
+		t.Errorf("the next: %v", err)
+	}
+	checkPlaces(t, p.Stats())
+}
+
 func TestPinningIsRefused(t *testing.T) {
 	refuse := func(int, threads.CPUs) error { return unix.EPERM }
 	o := threads.PoolOptions[*room]{Name: "spreads", Workers: 2, Cores: threads.CPUs{0}, SetAffinity: refuse, New: func() *room { return nil }}
