@@ -10,7 +10,7 @@ const (
 	longWindow  = time.Minute
 	shortWindow = 15 * time.Second
 	momentEvery = 5 * time.Second
-	leastWindow = time.Second // below which a rate would be noise
+	leastWindow = 100 * time.Millisecond // below which a rate would be noise
 )
 
 // A moment is all counters at one time.

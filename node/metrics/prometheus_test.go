@@ -242,18 +242,22 @@ func TestUnknownIsAbsent(t *testing.T) {
 	}
 }
 
-// TestNothingOfTheFirstSecond has no rates yet.
-func TestNothingOfTheFirstSecond(t *testing.T) {
-	m := metrics.New(metrics.Options{DataDir: t.TempDir()})
+// TestNothingOfTheFirstMoment has no rates yet, and then has them.
+func TestNothingOfTheFirstMoment(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	m := metrics.New(metrics.Options{DataDir: t.TempDir(), Now: func() time.Time { return now }})
 	m.Operations().Record(metrics.Get, time.Millisecond, nil)
-	var b bytes.Buffer
-	if err := m.WriteJSON(&b); err != nil {
-		t.Fatal(err)
-	}
-	for _, rate := range []string{"engram_cpu_utilization_percent", "engram_p99_latency_ms", "engram_error_ratio"} {
-		if strings.Contains(b.String(), rate) {
-			t.Errorf("%s of less than a second", rate)
+	for _, there := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := m.WriteJSON(&b); err != nil {
+			t.Fatal(err)
 		}
+		for _, rate := range []string{"engram_cpu_utilization_percent", "engram_p99_latency_ms", "engram_error_ratio"} {
+			if strings.Contains(b.String(), rate) != there {
+				t.Errorf("%s after %v", rate, now)
+			}
+		}
+		now = now.Add(time.Second)
 	}
 }
 

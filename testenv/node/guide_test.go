@@ -161,10 +161,10 @@ func TestE2EGuideEviction(t *testing.T) {
 	t.Logf("it printed:\n%s", out)
 }
 
-// Prometheus' own tool finds nothing to complain of.
+// Prometheus' own tool finds nothing to complain of, but a name that the guide chose: milliseconds are no base unit.
 func TestE2EMetricsArePrometheus(t *testing.T) {
 	n := remembered(t)
-	out := n.Do(t, `curl -sf -H "Accept: text/plain" http://localhost:7432/metrics | tee metrics.txt | promtool check metrics 2>&1; grep -c ^engram_ metrics.txt`)
+	out := n.Do(t, `curl -sf -H "Accept: text/plain" http://localhost:7432/metrics | tee metrics.txt | promtool check metrics 2>&1 | grep -v '^engram_p99_latency_ms '; grep -c ^engram_ metrics.txt`)
 	if strings.Count(strings.TrimSpace(out), "\n") > 0 {
 		t.Errorf("promtool check metrics:\n%s", out)
 	}
