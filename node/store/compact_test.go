@@ -36,10 +36,16 @@ func holey(t *testing.T, l *life, s *store.Space) map[string]string {
 		}
 	}
 	checkpoint(t, l)
+	var gone []store.Change
 	for i := range 3000 {
 		if i%5 != 0 {
-			do(t, s, store.Change{Kind: record.Delete, ID: fmt.Sprint("m", i)})
+			gone = append(gone, store.Change{Kind: record.Delete, ID: fmt.Sprint("m", i)})
 			delete(model, fmt.Sprint("m", i))
+		}
+	}
+	for part := range slices.Chunk(gone, 500) {
+		if _, err := s.Apply(t.Context(), part); err != nil {
+			t.Fatal(err)
 		}
 	}
 	do(t, s, store.Change{Kind: record.Touch, ID: "m5", Access: record.Access{Activation: 0.5, Count: 3}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -69,11 +70,15 @@ func lives(t *testing.T, rng *rand.Rand) {
 // crashed copies the files as a killed process would leave them.
 func crashed(t *testing.T, dir string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
+	for {
+		to := t.TempDir()
+		switch err := os.CopyFS(to, os.DirFS(dir)); {
+		case err == nil:
+			return to
+		case !errors.Is(err, fs.ErrNotExist): // a log segment got its name meanwhile
+			t.Fatal(err)
+		}
 	}
-	return to
 }
 
 // change does one random thing to the space and the model.
