@@ -73,15 +73,15 @@ func (t teller) memory(r *reading) {
 	}
 	t.counter("allocation_failures_total", "Operations refused because no memory was left.", float64(refused))
 	m := r.memory
-	if m == nil {
-		return
-	}
 	const usage = "Memory that nobody can take back (anonymous and the kernel's), by what holds it: copies of hot memories, the index of all, " +
 		"what is not checkpointed yet, and the rest. The sum is what counts against engram_memory_limit_bytes. Warm and cold memories are in the cache of files."
 	known(t, "memory_usage_bytes", usage, m.hot, "tier", "hot")
 	known(t, "memory_usage_bytes", usage, m.index, "tier", "index")
 	known(t, "memory_usage_bytes", usage, m.memtable, "tier", "memtable")
-	t.gauge("memory_usage_bytes", usage, float64(m.other), "tier", "other")
+	known(t, "memory_usage_bytes", usage, m.other, "tier", "other")
+	if m.bound == nil {
+		return
+	}
 	t.gauge("memory_limit_bytes", "The bound on memory that is nearest: a limit of a control group, GOMEMLIMIT, or the machine.", float64(m.bound.LimitBytes))
 	t.gauge("memory_pressure_ratio", "Use of that bound.", m.bound.Ratio())
 }

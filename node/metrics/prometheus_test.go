@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/node/metrics"
+	"github.com/engramd/engramd/node/pressure"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
@@ -220,6 +222,22 @@ func TestSumOfMemoryIsThePressure(t *testing.T) {
 	}
 	if got := sum / s["engram_memory_limit_bytes"]; got != s["engram_memory_pressure_ratio"] {
 		t.Errorf("%v, want %v", got, s["engram_memory_pressure_ratio"])
+	}
+}
+
+// TestMemoryWithoutPressure tells the parts that are known, and no rest.
+func TestMemoryWithoutPressure(t *testing.T) {
+	w := newWorld(t, nil)
+	w.state.Pressure = &pressure.State{Err: errors.New("memory.stat: permission denied")}
+	s := w.series()
+	if _, ok := s["engram_memory_usage_bytes tier=other"]; ok || s["engram_memory_usage_bytes tier=hot"] != 11*mib {
+		t.Errorf("%v", s)
+	}
+	if _, ok := s["engram_memory_limit_bytes"]; ok {
+		t.Error("a limit that nobody read")
+	}
+	if got := w.unknown("memory"); got != "memory.stat: permission denied" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -17,7 +17,7 @@ type reading struct {
 	cpuLimit   *float64         // cores
 	cpuUsed    *float64         // per cent of cpuLimit
 	coresUsed  map[int]float64  // per cent
-	memory     *memoryReading   //
+	memory     memoryReading    //
 	disk       *diskUsage       //
 	iops       *float64         // of the device, by everybody
 	iopsLimit  *float64         //
@@ -28,12 +28,12 @@ type reading struct {
 
 // memoryReading divides the memory that nobody can take back.
 type memoryReading struct {
-	bound    pressure.Bound
+	bound    *pressure.Bound
 	level    pressure.Level
 	hot      *int64
 	index    *int64
 	memtable *int64
-	other    int64 // the rest: the runtime, buffers, and whatever else counts against the bound
+	other    *int64 // the rest: the runtime, buffers, and whatever else counts against the bound
 }
 
 // recentReading is what operations did in the last minute.
@@ -104,6 +104,14 @@ func (r *reading) readMachine(before moment, now look) {
 }
 
 func (r *reading) readMemory() {
+	m := &r.memory
+	if t := r.state.Tiers; t != nil {
+		m.hot = new(t.HotResident.Bytes + t.HotResident.FixedBytes)
+	}
+	m.index = r.state.IndexBytes
+	if s := r.state.Store; s != nil {
+		m.memtable = &s.MemtableBytes
+	}
 	p := r.state.Pressure
 	if p == nil {
 		return
@@ -111,25 +119,18 @@ func (r *reading) readMemory() {
 	if p.Err != nil {
 		r.unknown["memory"] = p.Err
 	}
+	m.level = p.Level
 	bound, ok := p.Reading.Tightest()
 	if !ok {
 		return
 	}
-	mem := &memoryReading{bound: bound, level: p.Level, other: bound.UsedBytes}
-	if t := r.state.Tiers; t != nil {
-		mem.hot = new(t.HotResident.Bytes + t.HotResident.FixedBytes)
-		mem.other -= *mem.hot
+	other := bound.UsedBytes
+	for _, part := range []*int64{m.hot, m.index, m.memtable} {
+		if part != nil {
+			other -= *part
+		}
 	}
-	if r.state.IndexBytes != nil {
-		mem.index = r.state.IndexBytes
-		mem.other -= *mem.index
-	}
-	if s := r.state.Store; s != nil {
-		mem.memtable = new(s.MemtableBytes)
-		mem.other -= *mem.memtable
-	}
-	mem.other = max(0, mem.other)
-	r.memory = mem
+	m.bound, m.other = &bound, new(max(0, other))
 }
 
 func (r *reading) readRecent(s *scale, before moment) {

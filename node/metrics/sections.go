@@ -7,10 +7,11 @@ func memorySection(r *reading) memoryView {
 	for op := range operations {
 		v.AllocationFailures += r.tally.errors[op][NoMemory]
 	}
-	if m := r.memory; m != nil {
+	m := r.memory
+	v.HotTierBytes, v.IndexBytes, v.MemtableBytes, v.OtherBytes = m.hot, m.index, m.memtable, m.other
+	if m.bound != nil {
 		v.UsagePercent, v.UsedBytes, v.LimitBytes = new(100*m.bound.Ratio()), &m.bound.UsedBytes, &m.bound.LimitBytes
 		v.Limit, v.Pressure = m.bound.Name, m.level.String()
-		v.HotTierBytes, v.IndexBytes, v.MemtableBytes, v.OtherBytes = m.hot, m.index, m.memtable, &m.other
 	}
 	return v
 }
