@@ -42,10 +42,11 @@ func watchLog(r *running, stop <-chan struct{}) (w watched) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		w.largest = max(w.largest, r.Store().Stats().WAL.DiskBytes)
 		select {
 		case <-tick.C:
+			w.largest = max(w.largest, r.Store().Stats().WAL.DiskBytes)
 		case <-stop:
+			w.largest = max(w.largest, r.Store().Stats().WAL.DiskBytes)
 			return w
 		}
 	}
