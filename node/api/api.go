@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/engramd/engramd/node"
@@ -56,6 +57,8 @@ type API struct {
 	bodies *bodies
 	turns  chan struct{} // one a request that is worked on
 	flows  chan struct{} // one an import or export
+
+	document func() []byte // OpenAPI
 }
 
 // New returns the API of n, which must run while it is used. It starts nothing. Whoever reaches it may do everything: what asks for
@@ -68,6 +71,7 @@ func New(n *node.Node, o Options) *API {
 	}
 	a.routes = a.table()
 	a.mux = a.newMux()
+	a.document = sync.OnceValue(func() []byte { return openAPI(a.routes) })
 	return a
 }
 

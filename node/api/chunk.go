@@ -90,7 +90,8 @@ func (c *chunk) addEdge(l *Line) {
 		c.refuse(invalid("from", "belongs to an edge: a line is a memory or an edge, not both"))
 		return
 	}
-	e, err := l.edge()
+	edge := Edge{l.From, l.To, l.Weight, l.Kind}
+	e, err := edge.edge()
 	if err != nil {
 		c.refuse(err)
 		return

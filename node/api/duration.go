@@ -20,3 +20,6 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	*d = Duration(x)
 	return nil
 }
+
+// String implements fmt.Stringer.
+func (d Duration) String() string { return time.Duration(d).String() }

@@ -22,7 +22,7 @@ type EvictionChange struct {
 	CriticalThreshold *float64  `json:"critical_threshold,omitempty" desc:"memory pressure at which everything hot is evicted"`
 	HotBytes          *int64    `json:"hot_bytes,omitempty" desc:"heap that copies of hot memories may take"`
 	Owner             string    `json:"owner,omitempty" desc:"takes the settings and the sweeps into its own hands; node gives them back"`
-	TTL               Duration  `json:"ttl,omitempty" desc:"when the ownership ends, as 10m; never if absent"`
+	TTL               Duration  `json:"ttl,omitzero" desc:"when the ownership ends, as 10m; never if absent"`
 }
 
 // Eviction is the settings in force.
@@ -45,13 +45,13 @@ type Eviction struct {
 type EvictRequest struct {
 	Space string    `json:"space,omitempty"`
 	IDs   []string  `json:"ids,omitempty" desc:"at most 10000; none: all that the settings do not allow where they are"`
-	To    tier.Tier `json:"to,omitempty" desc:"warm or cold; of ids"`
+	To    tier.Tier `json:"to,omitzero" desc:"warm or cold; of ids"`
 }
 
 // An Evicted says what eviction did.
 type Evicted struct {
 	tier.Swept
-	Evicted int `json:"evicted,omitempty" desc:"of ids"`
+	Evicted int `json:"evicted,omitzero" desc:"of ids"`
 }
 
 func settingsOf(s tier.Settings) Eviction {

@@ -15,7 +15,7 @@ type Filter struct {
 	CreatedAfter  time.Time   `json:"created_after,omitzero" desc:"then or later"`
 	CreatedBefore time.Time   `json:"created_before,omitzero"`
 	Tiers         []tier.Tier `json:"tiers,omitempty" desc:"in one of them"`
-	MinConfidence float32     `json:"min_confidence,omitempty"`
+	MinConfidence float32     `json:"min_confidence,omitzero"`
 }
 
 func (f *Filter) node() (node.Filter, error) {

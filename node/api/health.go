@@ -1,8 +1,6 @@
 package api
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // A Health says whether the node serves.
 type Health struct {
@@ -16,6 +14,13 @@ func probeRoutes(metrics http.Handler) []route {
 		method: "GET", path: "/health", does: "Whether the node serves; in maintenance mode too", free: true,
 		out: Health{}, handle: (*exchange).health,
 	}}
+	routes = append(routes, route{
+		method: "GET", path: "/openapi.json", does: "This document", free: true, outMedia: mediaJSON,
+		handle: func(x *exchange) error {
+			x.write(http.StatusOK, headerJSON, x.api.document())
+			return nil
+		},
+	})
 	if metrics != nil {
 		routes = append(routes, route{
 			method: "GET", path: "/metrics", needs: Read, does: "Metrics, as JSON or in Prometheus' formats", free: true, outMedia: "text/plain",

@@ -12,20 +12,23 @@ import (
 // A Line is one line of an import or an export: a memory, or an edge.
 type Line struct {
 	NewMemory
-	Edge
+	From   string   `json:"from,omitempty" desc:"of an edge"`
+	To     string   `json:"to,omitempty" desc:"of an edge"`
+	Weight *float64 `json:"weight,omitempty" desc:"of an edge: above 0, to 1; 1 if absent"`
+	Kind   string   `json:"kind,omitempty" enum:"excitatory,inhibitory" desc:"of an edge; excitatory if absent"`
 }
 
 // An ImportResult tells what became of a line, or that all went through up to one.
 type ImportResult struct {
-	Line    int      `json:"line,omitempty" desc:"which; the first is from"`
+	Line    int      `json:"line,omitzero" desc:"which; the first is from"`
 	ID      string   `json:"id,omitempty"`
-	Version uint64   `json:"version,omitempty"`
-	Created bool     `json:"created,omitempty" desc:"a memory that was not there already, with the same content"`
-	Linked  bool     `json:"linked,omitempty" desc:"an edge"`
+	Version uint64   `json:"version,omitzero"`
+	Created bool     `json:"created,omitzero" desc:"a memory that was not there already, with the same content"`
+	Linked  bool     `json:"linked,omitzero" desc:"an edge"`
 	Problem *Problem `json:"problem,omitempty"`
 
-	Through int  `json:"through,omitempty" desc:"all lines up to this one are durable, or have a problem"`
-	Done    bool `json:"done,omitempty" desc:"the last line: without it the import did not come to its end"`
+	Through int  `json:"through,omitzero" desc:"all lines up to this one are durable, or have a problem"`
+	Done    bool `json:"done,omitzero" desc:"the last line: without it the import did not come to its end"`
 	*ImportCounts
 }
 

@@ -23,9 +23,12 @@ type Edge struct {
 
 // Links are edges to set or to remove: one, or several.
 type Links struct {
-	Space string `json:"space,omitempty"`
-	Edge
-	Edges []Edge `json:"edges,omitempty" desc:"instead of one; at most 10000"`
+	Space  string   `json:"space,omitempty"`
+	From   string   `json:"from,omitempty"`
+	To     string   `json:"to,omitempty"`
+	Weight *float64 `json:"weight,omitempty" desc:"above 0, to 1; 1 if absent"`
+	Kind   string   `json:"kind,omitempty" enum:"excitatory,inhibitory" desc:"excitatory if absent"`
+	Edges  []Edge   `json:"edges,omitempty" desc:"instead of one; at most 10000"`
 }
 
 // A Linked says what became of edges.
@@ -93,7 +96,7 @@ func kindOf(w node.Weight) string {
 
 // readLinks reads which edges are meant.
 func (x *exchange) readLinks() (space string, edges []node.Edge, err error) {
-	in := Links{Edge: Edge{From: x.q.get("from"), To: x.q.get("to")}}
+	in := Links{From: x.q.get("from"), To: x.q.get("to")}
 	inURL := in.From != "" || in.To != ""
 	if err := x.readJSON(maxListBody, inURL, &in); err != nil {
 		return "", nil, err
@@ -108,7 +111,7 @@ func (x *exchange) readLinks() (space string, edges []node.Edge, err error) {
 	case len(in.Edges) > maxEdges:
 		return "", nil, invalid("edges", "are %d; at most %d", len(in.Edges), maxEdges)
 	case one:
-		in.Edges = []Edge{in.Edge}
+		in.Edges = []Edge{{in.From, in.To, in.Weight, in.Kind}}
 	}
 	edges = make([]node.Edge, len(in.Edges))
 	for i := range in.Edges {

@@ -11,9 +11,9 @@ import (
 // A MaintenanceRequest switches maintenance mode on or off for an owner.
 type MaintenanceRequest struct {
 	Owner  string   `json:"owner,omitempty" desc:"operator if absent"`
-	TTL    Duration `json:"ttl,omitempty" desc:"as 30s: when it ends by itself; never if absent"`
+	TTL    Duration `json:"ttl,omitzero" desc:"as 30s: when it ends by itself; never if absent"`
 	Reason string   `json:"reason,omitempty" desc:"for the log"`
-	Force  bool     `json:"force,omitempty" desc:"to disable: ends everybody's"`
+	Force  bool     `json:"force,omitzero" desc:"to disable: ends everybody's"`
 }
 
 // A Maintenance says whether the node takes writes. It takes none while anybody holds it in maintenance mode.

@@ -14,7 +14,7 @@ type Problem struct {
 	Remedy string  `json:"remedy,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
 	// RetryAfterSeconds says when to try again; zero: it is no use, or unknown.
-	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
+	RetryAfterSeconds int `json:"retry_after_seconds,omitzero"`
 
 	allow string // of a 405
 }

@@ -43,17 +43,9 @@ func names(params []param) string {
 
 func (q query) get(name string) string { return url.Values(q).Get(name) }
 
-// list reads a parameter that is given several times, or once with commas.
+// list reads a parameter that is given several times.
 func (q query) list(name string) []string {
-	var out []string
-	for _, v := range q[name] {
-		for one := range strings.SplitSeq(v, ",") {
-			if one != "" {
-				out = append(out, one)
-			}
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(q[name]), func(v string) bool { return v == "" })
 }
 
 func (q query) bool(name string, otherwise bool) (bool, error) {

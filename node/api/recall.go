@@ -17,8 +17,8 @@ type RecallRequest struct {
 	Seeds  []Seed `json:"seeds,omitempty" desc:"at most 10000"`
 	Vector Vector `json:"vector,omitempty"`
 	Metric string `json:"metric,omitempty" enum:"cosine,dot" desc:"what near is; cosine if absent"`
-	Limit  int    `json:"limit,omitempty" desc:"1 to 10000; 20 if absent"`
-	Direct bool   `json:"direct,omitempty" desc:"only seeds and what is near: no activation spreads"`
+	Limit  int    `json:"limit,omitzero" desc:"1 to 10000; 20 if absent"`
+	Direct bool   `json:"direct,omitzero" desc:"only seeds and what is near: no activation spreads"`
 	SpreadOptions
 	Filter  Filter `json:"filter,omitzero" desc:"which memories may be hits; others pass activation on all the same"`
 	Learn   *bool  `json:"learn,omitempty" desc:"counts accesses and strengthens edges that were used; true if absent"`

@@ -22,7 +22,7 @@ type param struct {
 	of         any // a value of its type
 	enum       []string
 	required   bool
-	many       bool // may be given several times, or with commas
+	many       bool // may be given several times
 }
 
 // A route is one method on one path. The handlers, what parameters they know, and the OpenAPI document follow from it.

@@ -25,7 +25,7 @@ type Spaces struct {
 // A NewSpace is a space to make.
 type NewSpace struct {
 	Name      string `json:"name"`
-	Dimension int    `json:"dimension,omitempty" desc:"of its vectors; that of the first one if absent. It never changes"`
+	Dimension int    `json:"dimension,omitzero" desc:"of its vectors; that of the first one if absent. It never changes"`
 	CopyOf    string `json:"copy_of,omitempty" desc:"begins with what this space has; without vectors if the dimension is another"`
 }
 

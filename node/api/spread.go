@@ -25,18 +25,18 @@ func (s *Seed) UnmarshalJSON(b []byte) error {
 
 // A SpreadOptions says how activation spreads.
 type SpreadOptions struct {
-	Hops         int      `json:"hops,omitempty" desc:"1 to 10; 3 if absent"`
-	FanOut       int      `json:"fan_out,omitempty" desc:"how many edges of a memory are followed, the strongest first; 1 to 1024, 16 if absent"`
+	Hops         int      `json:"hops,omitzero" desc:"1 to 10; 3 if absent"`
+	FanOut       int      `json:"fan_out,omitzero" desc:"how many edges of a memory are followed, the strongest first; 1 to 1024, 16 if absent"`
 	Threshold    *float64 `json:"threshold,omitempty" desc:"from which activation a memory sends; 0 to 1, 0.01 if absent"`
-	Decay        float64  `json:"decay,omitempty" desc:"what is left after a hop; above 0, to 1; 0.7 if absent"`
-	WithoutSeeds bool     `json:"without_seeds,omitempty" desc:"leaves the seeds out of the hits"`
+	Decay        float64  `json:"decay,omitzero" desc:"what is left after a hop; above 0, to 1; 0.7 if absent"`
+	WithoutSeeds bool     `json:"without_seeds,omitzero" desc:"leaves the seeds out of the hits"`
 }
 
 // A SpreadRequest asks what activation reaches.
 type SpreadRequest struct {
 	Space string `json:"space,omitempty"`
 	Seeds []Seed `json:"seeds" desc:"at most 10000"`
-	Limit int    `json:"limit,omitempty" desc:"1 to 10000; 20 if absent"`
+	Limit int    `json:"limit,omitzero" desc:"1 to 10000; 20 if absent"`
 	SpreadOptions
 }
 
@@ -125,10 +125,8 @@ func seedsOf(in []Seed) []node.Seed {
 
 // spread reads from the URL what a spread needs.
 func (q query) spread() (seeds []Seed, limit int, o SpreadOptions, err error) {
-	for _, id := range q["seed"] { // not split: an id may have a comma
-		if id != "" {
-			seeds = append(seeds, Seed{ID: id})
-		}
+	for _, id := range q.list("seed") {
+		seeds = append(seeds, Seed{ID: id})
 	}
 	if limit, err = q.int("limit", 0, 1, spread.MaxLimit); err != nil {
 		return

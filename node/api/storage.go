@@ -14,10 +14,10 @@ type Storage struct {
 	Owner       string         `json:"owner" desc:"who sweeps: node, or who took the eviction settings"`
 	HotResident *tier.Usage    `json:"hot_resident,omitempty" desc:"copies on the heap"`
 	Moves       []tier.Moved   `json:"moves,omitempty"`
-	Pressure    string         `json:"memory_pressure,omitempty" enum:"calm,high,critical"`
-	Exhausted   bool           `json:"exhausted,omitempty" desc:"nothing is left to evict: writes get 507"`
+	Pressure    string         `json:"memory_pressure,omitempty" enum:"unknown,calm,high,critical"`
+	Exhausted   bool           `json:"exhausted,omitzero" desc:"nothing is left to evict: writes get 507"`
 	WAL         *WAL           `json:"wal,omitempty"`
-	Memtable    int64          `json:"memtable_bytes,omitempty"`
+	Memtable    int64          `json:"memtable_bytes,omitzero"`
 	Disk        *Disk          `json:"disk,omitempty"`
 	ReadOnly    string         `json:"read_only,omitempty" desc:"why writes are refused"`
 	Spaces      []SpaceStorage `json:"spaces"`

@@ -29,6 +29,7 @@ type world struct {
 	api    *api.API
 	url    string
 	client *api.Client
+	doc    *checker
 }
 
 // begin starts a node in an empty directory.
@@ -63,6 +64,13 @@ func begin(t *testing.T, o api.Options) *world {
 	return &world{t: t, node: n, api: a, url: server.URL, client: c}
 }
 
+// documented begins a world in which all that is asked and answered must agree with the OpenAPI document.
+func documented(t *testing.T) *world {
+	w := begin(t, api.Options{})
+	w.doc = w.check()
+	return w
+}
+
 // An answer is what a request got.
 type answer struct {
 	status int
@@ -83,7 +91,11 @@ func (w *world) ask(method, path, body string, header ...string) answer {
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	return w.send(r)
+	a := w.send(r)
+	if w.doc != nil && r.URL.Path != "/openapi.json" {
+		w.doc.exchange(r, body, a)
+	}
+	return a
 }
 
 func (w *world) send(r *http.Request) answer {
