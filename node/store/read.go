@@ -49,7 +49,13 @@ func (s *Space) fromBase(ord record.Ord, fn func(record.Value) error) (found boo
 		return false, err
 	}
 	defer snap.release()
-	return snap.get(ord, fn)
+	return snap.get(ord, func(v record.Value) error {
+		if err := v.Check(ord); err != nil {
+			s.isolate(err)
+			return err
+		}
+		return fn(v)
+	})
 }
 
 // inMemory returns the version of ord, zero if it is not alive, and its value if a memtable has it.

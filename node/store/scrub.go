@@ -172,30 +172,3 @@ func (r *pacedReader) wait() error {
 		return context.Cause(r.ctx)
 	}
 }
-
-// scrubs runs until ctx ends: every interval it scrubs all spaces, one after the other.
-func (st *Store) scrubs(ctx context.Context) {
-	if st.opts.ScrubEvery < 0 {
-		return
-	}
-	tick := time.NewTicker(st.opts.ScrubEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for _, s := range st.open() {
-			found, err := s.Scrub(ctx, st.opts.ScrubPace)
-			switch {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				st.opts.Logger.Error("scrub failed", "space", s.Name(), "error", err)
-			default:
-				st.opts.Logger.Info("space scrubbed", "space", s.Name(), "values", found.Values, "damaged", found.Damaged+found.Broken)
-			}
-		}
-	}
-}

@@ -106,7 +106,7 @@ func (s *snapshot) release() {
 	}
 }
 
-// get calls fn with the value of ord, which is valid during the call; found tells whether there is one.
+// get calls fn with the bytes under ord, which are valid during the call; found tells whether there are any.
 func (s *snapshot) get(ord record.Ord, fn func(record.Value) error) (found bool, err error) {
 	var key [8]byte
 	binary.BigEndian.PutUint64(key[:], uint64(ord))
@@ -116,11 +116,7 @@ func (s *snapshot) get(ord record.Ord, fn func(record.Value) error) (found bool,
 			return err
 		}
 		found = true
-		v := record.Value(value)
-		if err := v.Check(ord); err != nil {
-			return err
-		}
-		return fn(v)
+		return fn(record.Value(value))
 	})
 	return found, err
 }

@@ -27,8 +27,6 @@ type Options struct {
 	CheckpointBytes int64         // where a checkpoint begins; a quarter of MemtableBytes
 	CheckpointEvery time.Duration // 30 s
 	WALRetention    time.Duration // how long segments of the log are kept after their checkpoint; 0: not at all
-	ScrubEvery      time.Duration // how often all bases are read and checked; a day; negative: never
-	ScrubPace       int64         // bytes a second that a scrub reads; 32 MiB
 	BusyWait        time.Duration // how long a writer waits at the bound; 5 s
 	MapBytes        int           // bbolt's map of a base; 64 GiB where addresses allow
 	Logger          *slog.Logger
@@ -51,12 +49,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CheckpointEvery == 0 {
 		o.CheckpointEvery = 30 * time.Second
-	}
-	if o.ScrubEvery == 0 {
-		o.ScrubEvery = 24 * time.Hour
-	}
-	if o.ScrubPace == 0 {
-		o.ScrubPace = 32 << 20
 	}
 	if o.BusyWait == 0 {
 		o.BusyWait = 5 * time.Second
@@ -248,7 +240,6 @@ func (st *Store) Run(ctx context.Context) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { st.checkpoints(background) })
-	wg.Go(func() { st.scrubs(background) })
 	err := st.log.Run(ctx)
 	stop()
 	wg.Wait()
