@@ -105,6 +105,7 @@ func (t teller) tiers(r *reading) {
 	t.counter("hot_cache_hits_total", "Reads of hot memories that found a copy on the heap.", float64(s.Hits))
 	t.counter("hot_cache_misses_total", "Reads of hot memories that found none.", float64(s.Misses))
 	t.gauge("hot_cache_records", "Copies of hot memories on the heap.", float64(s.HotResident.Records))
+	t.gauge("hot_cache_reserved_bytes", "Heap that the cache has set aside beside the copies; what of it was ever touched is memory of tier other.", float64(s.HotResident.FixedBytes))
 	t.gauge("hot_cache_limit_bytes", "Heap that the copies may take.", float64(s.HotResident.LimitBytes))
 }
 

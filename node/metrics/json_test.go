@@ -77,7 +77,7 @@ func TestGuideCommands(t *testing.T) {
 		{".spreading.queue_depth", is(7)},
 		{".errors.rate_per_sec", is(2.0 / 60)},
 		{".errors.percentage", is(1)},
-		{".memory.hot_tier_bytes", is(11 * mib)},
+		{".memory.hot_tier_bytes", is(10 * mib)},
 		{".eviction", func(v any) bool { m, ok := v.(map[string]any); return ok && m["hot_threshold"] == 0.3 }},
 	} {
 		if got := jq(doc, c.path); !c.want(got) {

@@ -163,10 +163,10 @@ func TestValues(t *testing.T) {
 		"engram_host_cpu_utilization_percent core=1":           0,
 		"engram_memory_limit_bytes":                            gib,
 		"engram_memory_pressure_ratio":                         0.25,
-		"engram_memory_usage_bytes tier=hot":                   11 * mib,
+		"engram_memory_usage_bytes tier=hot":                   10 * mib,
 		"engram_memory_usage_bytes tier=index":                 50 * mib,
 		"engram_memory_usage_bytes tier=memtable":              20 * mib,
-		"engram_memory_usage_bytes tier=other":                 175 * mib,
+		"engram_memory_usage_bytes tier=other":                 176 * mib,
 		"engram_hot_tier_ratio":                                0.08,
 		"engram_disk_iops":                                     (1000 + 5000 + 1307 - 307) / 15.0,
 		"engram_disk_iops_utilized_percent ceiling=configured": (1000 + 5000 + 1307 - 307) / 15.0 / 10,
@@ -230,7 +230,7 @@ func TestMemoryWithoutPressure(t *testing.T) {
 	w := newWorld(t, nil)
 	w.state.Pressure = &pressure.State{Err: errors.New("memory.stat: permission denied")}
 	s := w.series()
-	if _, ok := s["engram_memory_usage_bytes tier=other"]; ok || s["engram_memory_usage_bytes tier=hot"] != 11*mib {
+	if _, ok := s["engram_memory_usage_bytes tier=other"]; ok || s["engram_memory_usage_bytes tier=hot"] != 10*mib {
 		t.Errorf("%v", s)
 	}
 	if _, ok := s["engram_memory_limit_bytes"]; ok {

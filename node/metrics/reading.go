@@ -106,7 +106,7 @@ func (r *reading) readMachine(before moment, now look) {
 func (r *reading) readMemory() {
 	m := &r.memory
 	if t := r.state.Tiers; t != nil {
-		m.hot = new(t.HotResident.Bytes + t.HotResident.FixedBytes)
+		m.hot = &t.HotResident.Bytes // what the cache has set aside for itself is resident only as far as it was touched: in other
 	}
 	m.index = r.state.IndexBytes
 	if s := r.state.Store; s != nil {
