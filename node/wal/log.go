@@ -95,13 +95,15 @@ type Log struct {
 	writing  turn
 	applying turn
 
-	waiting  []*waiter     // of placing: they did not fit into the batch before
-	placed   uint64        // of placing: LSN of the next entry that is placed
-	current  *segment      // of writing
-	next     uint64        // of writing: LSN of the next entry that is written
-	failed   error         // of writing: why the last batch was not written
-	syncTime time.Duration // of writing: how long the last sync took
-	workTime atomic.Int64  // nanoseconds that the last batch took to be applied and answered
+	waiting []*waiter // of placing: they did not fit into the batch before
+	placed  uint64    // of placing: LSN of the next entry that is placed
+	current *segment  // of writing
+	next    uint64    // of writing: LSN of the next entry that is written
+	failed  error     // of writing: why the last batch was not written
+
+	flying   atomic.Int64 // callers in batches that are placed and not answered
+	syncTime atomic.Int64 // nanoseconds that the last sync took
+	workTime atomic.Int64 // nanoseconds that applying and answering the last batch took
 
 	prepared chan preparation
 	freed    chan struct{}

@@ -59,19 +59,21 @@ func (b *batch) next(ctx context.Context) bool {
 		return false
 	}
 	b.begin()
-	b.place()
+	b.fill()
 	if !b.writing {
 		l.writing.take()
 	}
 	var err error
-	if failed := b.first != l.next; failed {
+	failed := b.first != l.next
+	if failed {
 		err = l.failed
 		b.abort()
 		l.placed = l.next
 		l.placing.pass()
 	} else {
 		l.gather()
-		b.place()
+		b.fill()
+		l.flying.Add(int64(len(b.waiters)))
 		l.placing.pass()
 		if err = b.sync(); err != nil {
 			l.failed = err
@@ -87,6 +89,9 @@ func (b *batch) next(ctx context.Context) bool {
 	}
 	for _, w := range b.waiters {
 		w.done <- err
+	}
+	if !failed {
+		l.flying.Add(-int64(len(b.waiters)))
 	}
 	l.workTime.Store(int64(time.Since(begin)))
 	l.applying.pass()
@@ -134,7 +139,7 @@ func (l *Log) queued(ending bool) (closed bool) {
 // what they need for it is less than they would wait for the sync after this one.
 func (l *Log) gather() {
 	l.queued(false)
-	if l.syncTime < gatherFactor*time.Duration(l.workTime.Load()) {
+	if l.quick() {
 		return
 	}
 	l.applying.take()
@@ -146,8 +151,25 @@ func (l *Log) gather() {
 	}
 }
 
-// gatherFactor is how many times longer than applying and answering a batch a sync must take to be worth waiting for.
-const gatherFactor = 8
+// quick tells whether a sync takes so little, compared with the work before and after it, that two batches of half the size, one being
+// synced while the other one is worked upon, are faster than one of all.
+func (l *Log) quick() bool {
+	return time.Duration(l.syncTime.Load()) < slowFactor*time.Duration(l.workTime.Load())
+}
+
+// slowFactor is how many times longer than applying and answering a batch a sync takes where it is worth waiting for all. Applying and answering is
+// a quarter of the work or less: the callers have the rest.
+const slowFactor = 8
+
+// fill puts those who wait into the batch, but for what belongs to the next one.
+func (b *batch) fill() {
+	l := b.log
+	n := len(l.waiting)
+	if l.quick() {
+		n = (len(b.waiters)+n+int(l.flying.Load())+1)/2 - len(b.waiters)
+	}
+	b.place(n)
+}
 
 func (b *batch) begin() {
 	l := b.log
@@ -164,12 +186,15 @@ func (b *batch) begin() {
 	l.applier.Begin()
 }
 
-// place puts those who wait into the batch, as long as they fit.
-func (b *batch) place() {
+// place puts up to most of those who wait into the batch, as long as they fit.
+func (b *batch) place(most int) {
 	l := b.log
 	limit := min(l.opts.BatchBytes, int(l.opts.SegmentBytes)-align)
 	n := 0
 	for _, w := range l.waiting {
+		if n >= most {
+			break
+		}
 		if len(b.buf)+w.group.Size() > limit && len(b.waiters) > 0 {
 			break
 		}
@@ -207,7 +232,7 @@ func (b *batch) sync() error {
 	if err := s.file.Sync(); err != nil {
 		return l.poisoned(fmt.Errorf("sync log: %w", err))
 	}
-	l.syncTime = time.Since(begin)
+	l.syncTime.Store(int64(time.Since(begin)))
 	s.off += int64(len(b.buf))
 	if s.first == 0 {
 		s.first = b.first
