@@ -56,6 +56,9 @@ func (w *workers) consolidate(ctx context.Context, part func() error) error {
 }
 
 func (w *workers) close() {
+	if w.threads != nil {
+		_ = w.threads.Close() // the masks of what ends now
+	}
 	if w.spreading != nil {
 		w.spreading.Close()
 	}

@@ -26,5 +26,5 @@
 // # Ownership and lifetime
 //
 // A pool starts threads only when it is given cores, and [Pool.Close] joins them. [Threads] owns no pool: it is handed
-// them. Everything may be called from any goroutine.
+// them; [Threads.Close] undoes what it did to the rest of the process. Everything may be called from any goroutine.
 package threads

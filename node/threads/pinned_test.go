@@ -195,6 +195,14 @@ func TestApply(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if err := th.Close(); err != nil {
+		t.Error(err)
+	}
+	checkOthers(t, "after Close", spreads.Stats(), parts.Stats(), all)
+	if got := runtime.GOMAXPROCS(0); got != procs {
+		t.Errorf("GOMAXPROCS is %d after Close, and was %d", got, procs)
+	}
+
 	apply(threads.Settings{GOMAXPROCS: 1, SpreadingWorkers: 3})
 	checkOthers(t, "nothing bound", spreads.Stats(), parts.Stats(), all)
 	if s := spreads.Stats(); runtime.GOMAXPROCS(0) != 1 || s.Workers != 3 || len(s.Pinned) != 0 {

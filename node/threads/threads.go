@@ -188,6 +188,16 @@ func (t *Threads) Run(ctx context.Context) error {
 	}
 }
 
+// Close gives all cores back to the threads that are no workers, and GOMAXPROCS to Go. The pools are closed by whose they are.
+func (t *Threads) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.mask(nil)
+	t.settings.GOMAXPROCS = 0
+	t.setProcs()
+	return err
+}
+
 // Settings returns what is in force.
 func (t *Threads) Settings() Settings {
 	t.mu.Lock()
