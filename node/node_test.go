@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(snapshotChildDir); dir != "" {
 		os.Exit(snapshotChild(dir))
 	}
+	if dir := os.Getenv(consolidationChildDir); dir != "" {
+		os.Exit(consolidationChild(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 
