@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	spreadHops  = 3
-	spreadBlock = 100 // spreads in a row before the next has its turn
+	spreadHops = 3
+	// spreadBlock is how many spreads are done in one way before they are done in the next: so many that what the one read is not in the
+	// processor's caches any more when the next comes to it.
+	spreadBlock = 2000
 )
 
 // everywhere are options with which a spread follows every edge that it can reach.
@@ -53,7 +55,7 @@ func (j *job) spreads(ctx context.Context, r *running, g *graph.Snapshot) error 
 	w, bare := new(spread.Worker), newBareFrontier(record.Ord(j.Memories+1))
 	var t spreadTimes
 	seeds := make([]record.Ord, spreadBlock)
-	for begin := time.Now(); len(t.bare) < spreadBlock*4 || time.Since(begin) < j.Duration; {
+	for begin := time.Now(); len(t.bare) < 3*spreadBlock || time.Since(begin) < j.Duration; {
 		for i := range seeds {
 			seeds[i] = record.Ord(1 + random.IntN(j.Memories))
 		}
