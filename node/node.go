@@ -125,7 +125,7 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		var errs []error
-		n.workers.close()
+		errs = append(errs, n.workers.close())
 		if n.store != nil {
 			errs = append(errs, n.store.Close())
 		}

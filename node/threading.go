@@ -55,9 +55,9 @@ func (w *workers) consolidate(ctx context.Context, part func() error) error {
 	return w.consolidation.Do(ctx, func(struct{}) error { return part() })
 }
 
-func (w *workers) close() {
+func (w *workers) close() (err error) {
 	if w.threads != nil {
-		_ = w.threads.Close() // the masks of what ends now
+		err = w.threads.Close()
 	}
 	if w.spreading != nil {
 		w.spreading.Close()
@@ -65,6 +65,7 @@ func (w *workers) close() {
 	if w.consolidation != nil {
 		w.consolidation.Close()
 	}
+	return err
 }
 
 // Threading returns how many workers there are, and which cores they are kept to.
