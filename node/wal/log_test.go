@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -386,4 +387,58 @@ func FuzzOpen(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestABatchFailsWithTheOneBefore: a batch is placed while the one before it is written; when that finds no room, both fail, and
+// what comes later takes their LSNs.
+func TestABatchFailsWithTheOneBefore(t *testing.T) {
+	d := powercut.New()
+	var block atomic.Bool
+	writing, proceed := make(chan struct{}), make(chan struct{})
+	d.Fault = func(op powercut.Op) error {
+		if op.Kind == "write" && strings.Contains(op.Name, "/000000000001-") && block.Swap(false) {
+			close(writing)
+			<-proceed
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	l, _, _ := open(t, d, 1<<20)
+	stop := running(t, l)
+	if err := l.Append(t.Context(), &note{number: 1, count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	block.Store(true)
+	errs := make(chan error, 2)
+	placed := &signalling{note: note{number: 3, count: 2}, placed: make(chan struct{})}
+	go func() { errs <- l.Append(t.Context(), &note{number: 2, count: 1}) }()
+	<-writing
+	go func() { errs <- l.Append(t.Context(), placed) }()
+	<-placed.placed
+	close(proceed)
+	for range 2 {
+		if err := <-errs; !errors.Is(err, wal.ErrFull) {
+			t.Errorf("a batch that was not written, or built upon one: %v; want %v", err, wal.ErrFull)
+		}
+	}
+	after := &note{number: 4, count: 1}
+	if err := l.Append(t.Context(), after); err != nil || after.lsn != 2 {
+		t.Errorf("the next append: LSN %d, %v; want 2", after.lsn, err)
+	}
+	stop()
+	_, got, _ := open(t, d, 1<<20)
+	if want := (reading{1: 1, 2: 4}); !maps.Equal(got, want) {
+		t.Errorf("replayed %v; want %v", got, want)
+	}
+}
+
+// A signalling note tells when it was placed.
+type signalling struct {
+	note
+	placed chan struct{}
+}
+
+func (s *signalling) Place(lsn uint64, dst []byte) ([]byte, int) {
+	defer close(s.placed)
+	return s.note.Place(lsn, dst)
 }
