@@ -34,6 +34,9 @@ func (n *Node) Export(ctx context.Context, space string, f Filter, skipDamaged b
 		if err != nil {
 			return err
 		}
+		if now, err := n.store.Space(space); err != nil || now != s {
+			return fmt.Errorf("%w: %s was replaced while it was exported", ErrNoSpace, space)
+		}
 		for i := range some {
 			if err := memory(&some[i]); err != nil {
 				return err

@@ -130,3 +130,31 @@ curl -s -f -X POST http://localhost:7432/api/v1/admin/maintenance/disable | jq .
 		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
 	}
 }
+
+func TestWork(t *testing.T) {
+	w := documented(t)
+	w.must(http.StatusCreated, "POST", "/api/v1/memories/remember", `{"id":"a","content":"A"}`)
+	w.must(http.StatusCreated, "POST", "/api/v1/memories/remember", `{"id":"b","content":"A"}`)
+	c := read[api.Compacted](t, w.must(http.StatusOK, "POST", "/api/v1/admin/storage/compact", ""))
+	if c.Space != "default" || c.AfterBytes <= 0 {
+		t.Errorf("%+v", c)
+	}
+	w.must(http.StatusNotFound, "POST", "/api/v1/admin/storage/compact?space=none", "")
+	if r := read[api.ConsolidationReport](t, w.must(http.StatusOK, "POST", "/api/v1/admin/consolidation", "")); r.Merged != 1 {
+		t.Errorf("%+v", r)
+	}
+	if s := read[api.Consolidation](t, w.must(http.StatusOK, "GET", "/api/v1/admin/consolidation", "")); s.Merged != 1 || s.Rounds == 0 {
+		t.Errorf("%+v", s)
+	}
+	before := w.must(http.StatusOK, "GET", "/api/v1/admin/threading", "")
+	if !strings.Contains(before.body, `"topology"`) {
+		t.Error(before.body)
+	}
+	after := w.must(http.StatusOK, "POST", "/api/v1/admin/threading", `{"spreading_workers":3}`)
+	if !strings.Contains(after.body, `"spreading_workers":3`) {
+		t.Error(after.body)
+	}
+	for _, body := range []string{`{"spreading_cores":[100000]}`, `{"spreading_workers":-1}`, `{"cpu_isolation":true,"pin_threads":false}`, `{"spreading_core":[0]}`} {
+		w.must(http.StatusBadRequest, "POST", "/api/v1/admin/threading", body)
+	}
+}

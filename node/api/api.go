@@ -14,7 +14,7 @@ import (
 
 // Options of an API. Zero values are defaults.
 type Options struct {
-	// Metrics serves /metrics; nil: there is none.
+	// Metrics serves /metrics; the node's own.
 	Metrics http.Handler
 	Logger  *slog.Logger
 	// Now is the clock.
@@ -65,6 +65,9 @@ type API struct {
 // tokens and keeps foreign web pages away stands in front of it (see [API.Needs]).
 func New(n *node.Node, o Options) *API {
 	o = o.withDefaults()
+	if o.Metrics == nil {
+		o.Metrics = n.Metrics()
+	}
 	a := &API{
 		node: n, opts: o, log: o.Logger.With("component", "node api"), now: o.Now,
 		bodies: newBodies(o.MaxBodyBytes), turns: make(chan struct{}, o.MaxRequests), flows: make(chan struct{}, o.MaxStreams),

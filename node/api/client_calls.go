@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/node/snapshot"
+	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/node/tier"
 	"github.com/go-json-experiment/json"
 )
@@ -313,4 +314,29 @@ func count(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// Compact gives back what the files of a space do not need.
+func (c *Client) Compact(ctx context.Context, space string) (Compacted, error) {
+	return call[Compacted](ctx, c, http.MethodPost, "/admin/storage/compact", values("space", space), nil)
+}
+
+// Consolidation tells what consolidation did.
+func (c *Client) Consolidation(ctx context.Context) (Consolidation, error) {
+	return call[Consolidation](ctx, c, http.MethodGet, "/admin/consolidation", nil, nil)
+}
+
+// Consolidate does a round of consolidation of a space.
+func (c *Client) Consolidate(ctx context.Context, space string) (ConsolidationReport, error) {
+	return call[ConsolidationReport](ctx, c, http.MethodPost, "/admin/consolidation", values("space", space), nil)
+}
+
+// Threading tells how many workers there are, and on which cores.
+func (c *Client) Threading(ctx context.Context) (threads.Stats, error) {
+	return call[threads.Stats](ctx, c, http.MethodGet, "/admin/threading", nil, nil)
+}
+
+// ChangeThreading changes workers and cores.
+func (c *Client) ChangeThreading(ctx context.Context, in ThreadingChange) (threads.Stats, error) {
+	return call[threads.Stats](ctx, c, http.MethodPost, "/admin/threading", nil, in)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/engramd/engramd/node"
 	"github.com/engramd/engramd/node/record"
+	"github.com/engramd/engramd/node/threads"
 )
 
 // The kinds of problems that are not errors of the node.
@@ -43,6 +44,7 @@ var faults = []fault{
 	{node.ErrMaintenance, "maintenance", http.StatusServiceUnavailable, 5},
 	{node.ErrBusy, "busy", http.StatusServiceUnavailable, 1},
 	{node.ErrQueueFull, "queue-full", http.StatusServiceUnavailable, 1},
+	{threads.ErrClosed, "closed", http.StatusServiceUnavailable, 5},
 	{node.ErrReadOnly, "read-only", http.StatusServiceUnavailable, 60},
 	{node.ErrClosed, "closed", http.StatusServiceUnavailable, 5},
 	{node.ErrMemory, "memory", http.StatusInsufficientStorage, 0},

@@ -21,17 +21,13 @@ func probeRoutes(metrics http.Handler) []route {
 			return nil
 		},
 	})
-	if metrics != nil {
-		routes = append(routes, route{
-			method: "GET", path: "/metrics", needs: Read, does: "Metrics, as JSON or in Prometheus' formats", free: true, outMedia: "text/plain",
-			params: []param{{name: "name[]", desc: "only these", of: "", many: true}},
-			handle: func(x *exchange) error {
-				metrics.ServeHTTP(x.w, x.r)
-				return nil
-			},
-		})
-	}
-	return routes
+	return append(routes, route{
+		method: "GET", path: "/metrics", needs: Read, does: "Metrics: as JSON, or in Prometheus' formats for who asks for them", free: true, outMedia: "text/plain",
+		handle: func(x *exchange) error {
+			metrics.ServeHTTP(x.w, x.r)
+			return nil
+		},
+	})
 }
 
 // health is 503 only where nothing can be read.

@@ -8,8 +8,8 @@ import (
 
 // Limits are what connections may take. Zero values are defaults.
 type Limits struct {
-	// Connections that may be open at once; 4,096. At the limit the ones that have been idle the longest make room, and if all are busy
-	// new ones wait in the kernel's queue.
+	// Connections that may be open at once; 4,096. At the limit the one that has been idle the longest makes room for a new one; if all
+	// are busy the new one gets 503.
 	Connections int
 	// HeaderTime is how long the header of a request may take to come; 10 s.
 	HeaderTime time.Duration
@@ -51,6 +51,6 @@ func Server(h http.Handler, l Limits) *http.Server {
 	l = l.withDefaults()
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: l.HeaderTime, ReadTimeout: l.ReadTime, WriteTimeout: l.WriteTime, IdleTimeout: l.IdleTime,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeaderBytes, ConnState: newConns(l.Connections).changed, ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelDebug),
 	}
 }
