@@ -3,7 +3,7 @@
 // and automatic rollback.
 //
 // Exit codes: 0 done; 1 it failed; 2 the command line or the configuration is at fault; 3 no agent
-// answered; 4 the agent refused (no such thing, a conflict, no right to).
+// (no node) answered; 4 the agent (the node) refused: no such thing, a conflict, no right to.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/engramd/engramd/actuators/docker"
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/config"
+	nodeapi "github.com/engramd/engramd/node/api"
 )
 
 // version is set when a release is built.
@@ -69,10 +70,10 @@ func codeOf(err error) int {
 	if _, ok := errors.AsType[config.Faults](err); ok {
 		return exitUsage
 	}
-	if errors.Is(err, api.ErrUnreachable) {
+	if errors.Is(err, api.ErrUnreachable) || errors.Is(err, nodeapi.ErrUnreachable) {
 		return exitUnreachable
 	}
-	if _, ok := errors.AsType[*api.Problem](err); ok {
+	if _, ok := errors.AsType[*api.Problem](err); ok || nodeRefused(err) {
 		return exitRefused
 	}
 	return exitFailed
