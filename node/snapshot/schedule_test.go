@@ -91,6 +91,14 @@ func TestSchedule(t *testing.T) {
 			want: []string{"01 03:00", "02 03:00", "03 03:00"}, // there is one of the first day's hour already
 		},
 		{
+			name: "the clock is put back before the first",
+			meanwhile: func(c *clock) {
+				time.Sleep(time.Hour)
+				c.ahead = -48 * time.Hour
+			},
+			want: []string{"30 03:00", "31 03:00", "01 03:00"},
+		},
+		{
 			name: "the clock is put forward, or the machine slept",
 			meanwhile: func(c *clock) {
 				time.Sleep(10 * time.Hour)

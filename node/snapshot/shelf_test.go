@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/engramd/engramd/node/disk"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/snapshot"
 	"github.com/engramd/engramd/node/store"
@@ -131,21 +132,41 @@ func TestFlippedBits(t *testing.T) {
 	})
 }
 
+// A watched disk tells which file is opened.
+type watched struct {
+	disk.FS
+	opened func(name string)
+}
+
+func (d watched) Open(name string) (disk.File, error) {
+	d.opened(name)
+	return d.FS.Open(name)
+}
+
 func TestDelete(t *testing.T) {
 	w := newWorld(t)
 	i := w.take()
 	if err := w.shelf.Delete("20261122T030000Z-other"); !errors.Is(err, snapshot.ErrNotFound) {
 		t.Errorf("one that is not there: %v", err)
 	}
-	_, err := w.store.Adopt(t.Context(), "again", 0, func(dir string) error {
-		if err := w.shelf.Fill(t.Context(), i.Name, dir); err != nil {
-			return err
-		}
-		return nil
-	})
+	// While it is read it stays.
+	fsys, err := disk.NewOS(w.opts.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer fsys.Close()
+	var tried error
+	w.opts.FS = watched{fsys, func(name string) {
+		if strings.HasSuffix(name, "base.db") {
+			tried = w.shelf.Delete(i.Name)
+		}
+	}}
+	w.open()
+	if _, err := w.restored(i.Name, "again"); err != nil || !errors.Is(tried, snapshot.ErrInUse) {
+		t.Errorf("restored: %v; deleted meanwhile: %v", err, tried)
+	}
+	w.opts.FS = nil
+	w.open()
 	if err := w.shelf.Delete(i.Name); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"time"
 
 	"github.com/engramd/engramd/node/disk"
 )
@@ -15,8 +16,9 @@ import (
 const (
 	block     = 4 << 10 // zeros of this length and alignment become holes
 	copyBytes = 1 << 20
-	// syncBytes is how much is written between two syncs. Much more at once would make the log's own syncs wait behind it.
-	syncBytes = 8 << 20
+	// syncBytes is how much is written between two syncs. After each the writer waits as long as the sync took: the log, whose own
+	// syncs wait behind it, gets half of the disk's time.
+	syncBytes = 1 << 20
 )
 
 // A writer writes a file from its beginning to its end, and knows its checksum.
@@ -63,7 +65,23 @@ func (w *writer) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	w.dirty = 0
-	return len(b), w.f.Sync()
+	return len(b), w.yield()
+}
+
+// yield syncs, and gives others their turn.
+func (w *writer) yield() error {
+	begin := time.Now()
+	if err := w.f.Sync(); err != nil {
+		return err
+	}
+	turn := time.NewTimer(time.Since(begin))
+	defer turn.Stop()
+	select {
+	case <-turn.C:
+		return nil
+	case <-w.ctx.Done():
+		return context.Cause(w.ctx)
+	}
 }
 
 // stretch returns how much of b is written, or left out, at once.
