@@ -3,7 +3,9 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -206,32 +208,38 @@ func (l *bareLoop) write(b *testing.B, n, size int) float64 {
 	return time.Since(begin).Seconds()
 }
 
-// BenchmarkOpen tells how long it takes until a node with 100,000 memories of 200 bytes answers, after a clean end.
-// ENGRAMD_BENCH_MEMORIES sets another number.
+// BenchmarkOpen tells how long it takes until a node with 100,000 memories of 200 bytes, with ten edges each, answers: after a clean end,
+// and after a kill with a memtable that is full. ENGRAMD_BENCH_MEMORIES sets another number. import_s is how long it took to bring them
+// in.
 func BenchmarkOpen(b *testing.B) {
-	memories := 100_000
-	if s := os.Getenv("ENGRAMD_BENCH_MEMORIES"); s != "" {
-		var err error
-		if memories, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
+	memories := benchNumber(b, "ENGRAMD_BENCH_MEMORIES", 100_000)
 	opts := node.Options{DataDir: b.TempDir()}
 	n, stop := running(b, opts)
-	id := ""
-	for i := 0; i < memories; {
-		var ms []node.Memory
-		for range min(1000, memories-i) {
-			ms = append(ms, node.Memory{Content: strings.Repeat("x", 200)})
-			i++
+	begin := time.Now()
+	ids := importMemories(b, n, memories)
+	importLinks(b, n, ids, 10)
+	imported := time.Since(begin).Seconds()
+	stop()
+	b.Run("clean", func(b *testing.B) {
+		benchOpen(b, opts, ids[0])
+		b.ReportMetric(imported, "import_s")
+	})
+	b.Run("killed", func(b *testing.B) {
+		full := opts
+		full.Store.CheckpointBytes, full.Store.CheckpointEvery = 1<<40, time.Hour
+		n, _ := running(b, full)
+		for n.Store().Stats().MemtableBytes < 250<<20 {
+			importMemories(b, n, 10_000)
 		}
-		rs, err := n.RememberAll(b.Context(), "default", ms)
-		if err != nil {
+		killed := node.Options{DataDir: b.TempDir()}
+		if err := os.CopyFS(killed.DataDir, os.DirFS(full.DataDir)); err != nil {
 			b.Fatal(err)
 		}
-		id = rs[0].ID
-	}
-	stop()
+		benchOpen(b, killed, ids[0])
+	})
+}
+
+func benchOpen(b *testing.B, opts node.Options, id string) {
 	for b.Loop() {
 		n, err := node.Open(opts)
 		if err != nil {
@@ -240,8 +248,66 @@ func BenchmarkOpen(b *testing.B) {
 		if _, err := n.Get(b.Context(), "default", id); err != nil {
 			b.Fatal(err)
 		}
+		b.StopTimer()
 		if err := n.Close(); err != nil {
 			b.Fatal(err)
 		}
+		n = nil
+		runtime.GC() // what the last one left is not the next one's burden
+		b.StartTimer()
 	}
+}
+
+// importMemories brings in memories of 200 bytes, and returns their ids.
+func importMemories(b *testing.B, n *node.Node, memories int) []string {
+	ids := make([]string, 0, memories)
+	for len(ids) < memories {
+		ms := make([]node.Memory, min(1000, memories-len(ids)))
+		for i := range ms {
+			ms[i].Content = strings.Repeat("x", 200)
+		}
+		rs, err := n.RememberAll(b.Context(), "default", ms)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, r := range rs {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// importLinks links each memory with others, chosen at random.
+func importLinks(b *testing.B, n *node.Node, ids []string, degree int) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	edges := make([]node.Edge, 0, 10_000)
+	for i, from := range ids {
+		for range degree {
+			to := rng.IntN(len(ids) - 1)
+			if to >= i {
+				to++
+			}
+			edges = append(edges, node.Edge{From: from, To: ids[to], Weight: node.Weight(1 + rng.IntN(10_000))})
+		}
+		if len(edges) < cap(edges) && i < len(ids)-1 {
+			continue
+		}
+		errs, err := n.Link(b.Context(), "default", edges)
+		if err := errors.Join(append(errs, err)...); err != nil {
+			b.Fatal(err)
+		}
+		edges = edges[:0]
+	}
+}
+
+func benchNumber(b *testing.B, name string, otherwise int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		b.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
