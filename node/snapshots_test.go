@@ -363,3 +363,76 @@ func TestDamagedSpace(t *testing.T) {
 		t.Errorf("restored (-want +got):\n%s", diff)
 	}
 }
+
+// TestScheduledSnapshots starts a node that missed its times: it takes one of each space, archives and prunes.
+func TestScheduledSnapshots(t *testing.T) {
+	opts := small(t.TempDir())
+	var now atomic.Pointer[time.Time]
+	set := func(at time.Time) { now.Store(&at) }
+	opts.Now = func() time.Time { return *now.Load() }
+	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	set(start)
+	n, stop := running(t, opts)
+	for day := range 3 {
+		set(start.AddDate(0, 0, day))
+		if _, err := n.Snapshot(t.Context(), "default"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.CreateSpace(t.Context(), "new", 0); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	bucket := "file://" + t.TempDir()
+	set(start.AddDate(0, 0, 14))
+	opts.Snapshots = node.SnapshotOptions{Schedule: "0 3 * * *", KeepLast: 1, KeepWeekly: 1, Archive: bucket}
+	n, stop = running(t, opts)
+	want := []string{"20261115T120000Z-new", "20261115T120000Z-default"}
+	var got []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && !slices.Equal(got, want); {
+		infos, err := n.Snapshots("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = nil
+		for _, i := range infos {
+			got = append(got, i.Name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	archived, err := n.ArchivedSnapshots(t.Context(), "")
+	if err != nil || len(archived) != 5 {
+		t.Errorf("%d archived, %v; want all of the 5 that there ever were", len(archived), err)
+	}
+	st, err := n.SnapshotStats()
+	if err != nil || st.Count != 2 || st.Bytes == 0 || !st.LastSuccess.Equal(start.AddDate(0, 0, 14)) || st.LastError != nil || st.Spaces["new"].Count != 1 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	stop()
+}
+
+// TestScheduledFailure tells why, and hinders nothing else.
+func TestScheduledFailure(t *testing.T) {
+	opts := small(t.TempDir())
+	n, stop := running(t, opts)
+	if _, err := n.Snapshot(t.Context(), "default"); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	opts.Now = func() time.Time { return time.Now().AddDate(0, 0, 2) }
+	opts.Snapshots = node.SnapshotOptions{Schedule: "0 3 * * *", Archive: "file:///not/mounted"}
+	n, stop = running(t, opts)
+	var st node.SnapshotStats
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && st.LastError == nil; {
+		var err error
+		if st, err = n.SnapshotStats(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st.LastError == nil || !strings.Contains(st.LastError.Error(), "/not/mounted") || st.Count != 2 {
+		t.Errorf("%+v", st)
+	}
+	stop()
+}

@@ -67,6 +67,10 @@ func openBucket(ctx context.Context, s string) (*bucket, error) {
 		q.Set("metadata", "skip")
 		u.RawQuery = q.Encode()
 	}
+	if u.Scheme == "s3" && !q.Has("response_checksum_validation") {
+		q.Set("response_checksum_validation", "when_required") // all is compared here; other makers' stores have none, and the client would complain
+		u.RawQuery = q.Encode()
+	}
 	if b.Bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", b.shown, err)
 	}

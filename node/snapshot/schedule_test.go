@@ -3,6 +3,7 @@ package snapshot_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,9 +27,9 @@ func TestParseSchedule(t *testing.T) {
 }
 
 // A clock that can be put, beside the virtual one.
-type clock struct{ ahead time.Duration }
+type clock struct{ ahead atomic.Int64 }
 
-func (c *clock) now() time.Time { return time.Now().Add(c.ahead).UTC() }
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())).UTC() }
 
 // scheduled runs a schedule for a while in virtual time and returns when snapshots were tried. The clock begins at midnight of 2000-01-01, as synctest has it.
 func scheduled(t *testing.T, expr string, c *clock, last time.Time, during time.Duration, take func(n int) error, meanwhile func()) (tries []string) {
@@ -85,26 +86,26 @@ func TestSchedule(t *testing.T) {
 		{
 			name: "the clock is put back",
 			meanwhile: func(c *clock) {
-				time.Sleep(10 * time.Hour)
-				c.ahead = -9 * time.Hour // 01:00 again
+				time.Sleep(10*time.Hour + 30*time.Second)
+				c.ahead.Store(int64(-9 * time.Hour)) // 01:00 again
 			},
 			want: []string{"01 03:00", "02 03:00", "03 03:00"}, // there is one of the first day's hour already
 		},
 		{
 			name: "the clock is put back before the first",
 			meanwhile: func(c *clock) {
-				time.Sleep(time.Hour)
-				c.ahead = -48 * time.Hour
+				time.Sleep(time.Hour + 30*time.Second)
+				c.ahead.Store(int64(-48 * time.Hour))
 			},
 			want: []string{"30 03:00", "31 03:00", "01 03:00"},
 		},
 		{
 			name: "the clock is put forward, or the machine slept",
 			meanwhile: func(c *clock) {
-				time.Sleep(10 * time.Hour)
-				c.ahead = 30 * time.Hour
+				time.Sleep(10*time.Hour + 30*time.Second)
+				c.ahead.Store(int64(30 * time.Hour))
 			},
-			want: []string{"01 03:00", "02 16:00", "03 03:00", "04 03:00", "05 03:00"},
+			want: []string{"01 03:00", "02 16:01", "03 03:00", "04 03:00", "05 03:00"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
