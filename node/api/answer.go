@@ -67,8 +67,9 @@ func (x *exchange) refuse(err error) {
 		h.Set("WWW-Authenticate", `Bearer realm="engramd"`)
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", p.allow)
-	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout:
-		h.Set("Connection", "close") // what is left of the body is not worth reading
+	}
+	if p.last {
+		h.Set("Connection", "close")
 	}
 	b, err := json.Marshal(p, jsontext.AllowInvalidUTF8(true))
 	if err != nil {

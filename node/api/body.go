@@ -57,7 +57,7 @@ func (b *body) grow(limit int64) error {
 	if b.of.used.Add(size) > b.of.limit {
 		b.of.used.Add(-size)
 		p := problem(http.StatusServiceUnavailable, "busy", "the bodies of all requests together are larger than %d bytes", b.of.limit)
-		p.RetryAfterSeconds = 1
+		p.RetryAfterSeconds, p.last = 1, true
 		return p
 	}
 	bigger := append(make([]byte, 0, size), b.b...)
@@ -95,13 +95,17 @@ func (s *bodies) read(r *http.Request, limit int64) (*body, error) {
 }
 
 func tooLarge(limit int64) *Problem {
-	return problem(http.StatusRequestEntityTooLarge, "too-large", "the body has more than %d bytes", limit)
+	p := problem(http.StatusRequestEntityTooLarge, "too-large", "the body has more than %d bytes", limit)
+	p.last = true
+	return p
 }
 
 // unread is the problem of a body that does not come to its end.
 func unread(err error) *Problem {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return problem(http.StatusRequestTimeout, "slow", "the body came too slowly")
+		p := problem(http.StatusRequestTimeout, "slow", "the body came too slowly")
+		p.last = true
+		return p
 	}
 	return malformed("the body ends too early: %v", err)
 }

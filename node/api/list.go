@@ -134,6 +134,9 @@ func (x *exchange) page(space string, cursor uint64, limit int, keep func(*node.
 	var out []node.Memory
 	bytes := 0
 	for {
+		if err := x.ctx().Err(); err != nil {
+			return nil, 0, err
+		}
 		some, next, err := x.api.node.List(x.ctx(), space, cursor, min(step, limit-len(out)), keep, read...)
 		if err != nil {
 			return nil, 0, err

@@ -17,6 +17,7 @@ type Problem struct {
 	RetryAfterSeconds int `json:"retry_after_seconds,omitzero"`
 
 	allow string // of a 405
+	last  bool   // the connection ends with it: what is left of the body is not read
 }
 
 // A Field is what is wrong with one field or parameter.

@@ -77,3 +77,10 @@ func facts(s api.Storage) []string {
 	}
 	return all
 }
+
+// Compacted writes what a compaction gave back.
+func Compacted(w io.Writer, c api.Compacted) error {
+	p := &page{}
+	p.line("%s: %s before, %s now", c.Space, Bytes(c.BeforeBytes), Bytes(c.AfterBytes))
+	return p.to(w)
+}
