@@ -11,6 +11,9 @@ when acknowledged, recalled by spreading activation. The agent runs one of its o
 agent.yaml says node.enabled; engramd node serve runs one alone. All other commands go over
 the API of a node that runs, embedded or not.`,
 	}
-	cmd.AddCommand(newNodeServe(), newNodeBench(o))
+	cmd.AddCommand(
+		newNodeServe(), newNodeStats(o), newNodeImport(o), newNodeExport(o), newNodeSnapshot(o), newNodeEvict(o),
+		newNodeSpread(o), newNodeRecall(o), newNodeCompact(o), newNodeSpaces(o), newNodeBench(o),
+	)
 	return cmd
 }

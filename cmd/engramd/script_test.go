@@ -22,11 +22,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			port, err := freePort()
-			if err != nil {
-				return err
+			for _, name := range []string{"ADDR", "NODE"} {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, fmt.Sprintf("127.0.0.1:%d", port))
 			}
-			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", port))
+			env.Setenv("ENGRAMD_NODE_URL", "http://"+env.Getenv("NODE"))
 			env.Setenv("ENGRAMD_ADDR", env.Getenv("ADDR"))
 			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no.sock")
 			return nil
