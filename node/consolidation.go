@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,17 +31,19 @@ type ConsolidationStats struct {
 	Dangling   uint64
 	Merged     uint64
 	Relinked   uint64
-	// Last is what the last round of each space did, by name; it tells what is near.
+	// Last is what the last round of each space did, by name.
 	Last map[string]consolidate.Report
+	// Near is what rounds found nearly the same in each space, by name: the last 1,000. A round looks at a part of a large space only.
+	Near map[string][]consolidate.Near
 }
 
 // ConsolidationStats tells what consolidation did, and how far behind it is.
 func (n *Node) ConsolidationStats() ConsolidationStats {
-	n.consolidation.mu.Lock()
-	st := n.consolidation.stats
-	st.Last = maps.Clone(st.Last)
-	n.consolidation.mu.Unlock()
-	for _, info := range n.store.Spaces() {
+	spaces := n.store.Spaces()
+	st := n.consolidation.read(func(name string) bool {
+		return slices.ContainsFunc(spaces, func(i store.SpaceInfo) bool { return i.Name == name })
+	})
+	for _, info := range spaces {
 		if s, err := n.store.Space(info.Name); err == nil && s.Err() == nil {
 			st.LagSeconds = max(st.LagSeconds, viewsOf(s).changes.Lag().Seconds())
 		}
@@ -50,7 +53,11 @@ func (n *Node) ConsolidationStats() ConsolidationStats {
 
 // Consolidate does one round of consolidation of a space and returns what it did, also where it could not do all. It gives way to everything
 // else. In maintenance mode it is refused.
-func (n *Node) Consolidate(ctx context.Context, space string) (r consolidate.Report, err error) {
+func (n *Node) Consolidate(ctx context.Context, space string) (consolidate.Report, error) {
+	return n.consolidate(ctx, space, false)
+}
+
+func (n *Node) consolidate(ctx context.Context, space string, onlyDue bool) (r consolidate.Report, err error) {
 	defer n.measure(metrics.Consolidation)(&err)
 	if err := n.maintenance.refusal(); err != nil {
 		return consolidate.Report{}, err
@@ -67,13 +74,46 @@ func (n *Node) Consolidate(ctx context.Context, space string) (r consolidate.Rep
 		Apply: func(ctx context.Context, changes []store.Change) ([]store.Result, error) {
 			return n.applyIn(ctx, s, changes)
 		},
-		Slice: n.slice, Linking: &n.linking, Now: n.opts.Now,
+		Slice: n.slice, Linking: &n.linking, OnlyDue: onlyDue, Now: n.opts.Now,
 	})
-	n.consolidation.note(space, r, err)
+	n.consolidation.note(s, space, r, err)
 	return r, err
 }
 
-func (c *consolidation) note(space string, r consolidate.Report, err error) {
+// read returns the books, and forgets what is about spaces that are not there.
+func (c *consolidation) read(there func(space string) bool) ConsolidationStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.stats.Last, func(space string, _ consolidate.Report) bool { return !there(space) })
+	maps.DeleteFunc(c.stats.Near, func(space string, _ []consolidate.Near) bool { return !there(space) })
+	st := c.stats
+	st.Last, st.Near = maps.Clone(st.Last), maps.Clone(st.Near)
+	return st
+}
+
+// maxNear is how many near ones of a space are kept.
+const maxNear = 1000
+
+// nearNow adds what was found to what was known, and leaves out what is not there any more.
+func nearNow(s *store.Space, known, found []consolidate.Near) []consolidate.Near {
+	pair := func(n consolidate.Near) [2]string { return [2]string{n.ID, n.Other} }
+	seen := map[[2]string]bool{}
+	for _, n := range found {
+		seen[pair(n)] = true
+	}
+	var out []consolidate.Near
+	for _, n := range known {
+		_, _, a := s.Lookup(n.ID)
+		_, _, b := s.Lookup(n.Other)
+		if a && b && !seen[pair(n)] {
+			out = append(out, n)
+		}
+	}
+	out = append(out, found...)
+	return out[max(0, len(out)-maxNear):]
+}
+
+func (c *consolidation) note(s *store.Space, space string, r consolidate.Report, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := &c.stats
@@ -87,9 +127,9 @@ func (c *consolidation) note(space string, r consolidate.Report, err error) {
 	st.Merged += uint64(r.Merged)
 	st.Relinked += uint64(r.Relinked)
 	if st.Last == nil {
-		st.Last = map[string]consolidate.Report{}
+		st.Last, st.Near = map[string]consolidate.Report{}, map[string][]consolidate.Near{}
 	}
-	st.Last[space] = r
+	st.Last[space], st.Near[space] = r, nearNow(s, st.Near[space], r.Near)
 }
 
 // applyIn applies changes that nobody asked for: they are writes like others.
@@ -154,7 +194,7 @@ func (n *Node) consolidateAll(ctx context.Context) {
 		if err != nil || s.Err() != nil || !viewsOf(s).changes.Due() {
 			continue
 		}
-		r, err := n.Consolidate(ctx, info.Name)
+		r, err := n.consolidate(ctx, info.Name, true)
 		switch {
 		case ctx.Err() != nil:
 			return

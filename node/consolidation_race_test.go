@@ -19,6 +19,11 @@ import (
 // roundWith does a round of the default space in which apply stands between the round and the store.
 func roundWith(t testing.TB, n *node.Node, apply func(do func() ([]store.Result, error)) ([]store.Result, error)) (consolidate.Report, error) {
 	t.Helper()
+	return roundOf(t, n, consolidate.Options{}, apply)
+}
+
+func roundOf(t testing.TB, n *node.Node, o consolidate.Options, apply func(do func() ([]store.Result, error)) ([]store.Result, error)) (consolidate.Report, error) {
+	t.Helper()
 	s, err := n.Store().Space("default")
 	if err != nil {
 		t.Fatal(err)
@@ -36,12 +41,20 @@ func roundWith(t testing.TB, n *node.Node, apply func(do func() ([]store.Result,
 			of.Changes = v
 		}
 	}
-	return consolidate.Run(t.Context(), of, consolidate.Options{
-		Linking: &sync.Mutex{}, Now: clockAt(1),
-		Apply: func(ctx context.Context, changes []store.Change) ([]store.Result, error) {
-			return apply(func() ([]store.Result, error) { return s.Apply(ctx, changes) })
-		},
-	})
+	o.Linking, o.Now = &sync.Mutex{}, clockAt(1)
+	o.Apply = func(ctx context.Context, changes []store.Change) ([]store.Result, error) {
+		return apply(func() ([]store.Result, error) { return s.Apply(ctx, changes) })
+	}
+	return consolidate.Run(t.Context(), of, o)
+}
+
+func changesOf(s *store.Space) *consolidate.View {
+	for _, v := range s.Views() {
+		if v, ok := v.(*consolidate.View); ok {
+			return v
+		}
+	}
+	return nil
 }
 
 // duplicated returns a node with two duplicates, a third one that is a redirect with edges already, and what surrounds them.
@@ -116,6 +129,9 @@ func TestConsolidateCutAnywhere(t *testing.T) {
 			})
 			if !errors.Is(err, cut) {
 				t.Fatalf("cut at %d: %v", at, err)
+			}
+			if s, err := n.Store().Space("default"); err != nil || !changesOf(s).Due() {
+				t.Errorf("cut at %d, %v: nothing is due; %v", at, done, err)
 			}
 			for _, id := range []string{"old", "older", "new"} {
 				if m, err := n.Get(t.Context(), "default", id); err != nil || m.Content != "the same" {
@@ -215,6 +231,11 @@ func TestConsolidateBesideAnything(t *testing.T) {
 						t.Fatalf("at %d: %v, %v", at, err, again)
 					}
 				}
+				if merged := content(t, n, "old") == content(t, n, "new"); !merged && name == "patch new" {
+					if diff := cmp.Diff("old: old [old older][old>z 0.75] []", world(t, n)[0]); diff != "" {
+						t.Errorf("at %d something of new came without it (-want +got):\n%s", at, diff)
+					}
+				}
 				if was, is := content(t, n, "old"), content(t, n, "new"); !c.good(merged, was, is) {
 					t.Errorf("at %d, merged %v: old is %q, new is %q", at, merged, was, is)
 				}
@@ -251,5 +272,18 @@ func TestConsolidateKeepsEdgesBesideChanges(t *testing.T) {
 		if diff := cmp.Diff("old: old [old older new][old>x 0.50 old>z 0.75] [y>old 0.25]", world(t, n)[0]); diff != "" {
 			t.Errorf("at %d (-want +got):\n%s", at, diff)
 		}
+	}
+}
+
+// TestConsolidateSparesWhatIsRememberedAnew: an id whose memory has expired may be taken while the round is about to remove it.
+func TestConsolidateSparesWhatIsRememberedAnew(t *testing.T) {
+	n, _ := standing(t, t.TempDir(), clockAt(1))
+	remember(t, n, node.Memory{ID: "a", Content: "before", CreatedAt: day0, ExpiresAt: day0})
+	r, err := roundWith(t, n, func(do func() ([]store.Result, error)) ([]store.Result, error) {
+		remember(t, n, node.Memory{ID: "a", Content: "after"})
+		return do()
+	})
+	if m, gone := n.Get(t.Context(), "default", "a"); m.Content != "after" || gone != nil || err != nil || r.Expired != 0 {
+		t.Errorf("%q, %v; %+v, %v", m.Content, gone, r, err)
 	}
 }

@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -268,8 +269,49 @@ func TestConsolidateTellsWhatIsNear(t *testing.T) {
 	if diff := cmp.Diff(want, r.Near, cmpopts.EquateApprox(0, 1e-4)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(r.Near, n.ConsolidationStats().Last["default"].Near); diff != "" {
+	consolidated(t, n)
+	if diff := cmp.Diff(r.Near, n.ConsolidationStats().Near["default"]); diff != "" {
 		t.Errorf("the statistics (-want +got):\n%s", diff)
+	}
+	forget(t, n, "a")
+	consolidated(t, n)
+	if diff := cmp.Diff(r.Near[1:], n.ConsolidationStats().Near["default"]); diff != "" {
+		t.Errorf("the statistics without a (-want +got):\n%s", diff)
+	}
+}
+
+// TestConsolidateComparesAPartAtATime: rounds that may compare little only find in many what one finds that may compare much.
+func TestConsolidateComparesAPartAtATime(t *testing.T) {
+	n, _ := standing(t, t.TempDir(), clockAt(1))
+	rng := rand.New(rand.NewPCG(1, 1))
+	var ms []node.Memory
+	for i := range 40 {
+		ms = append(ms, node.Memory{ID: fmt.Sprint(i), Content: fmt.Sprint(i), Vector: []float32{rng.Float32(), rng.Float32()}})
+	}
+	remember(t, n, ms...)
+	want := consolidated(t, n).Near
+	if len(want) < 20 {
+		t.Fatalf("only %d are near", len(want))
+	}
+	s, err := n.Store().Space("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remember(t, n, node.Memory{ID: "last", Content: "last", Vector: []float32{-1, -1}})
+	var got []consolidate.Near
+	rounds := 0
+	for changesOf(s).Due() {
+		r, err := roundOf(t, n, consolidate.Options{OnlyDue: true, NearCompares: 100}, asItWas)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rounds++; rounds == 1 != (r.Looked == 41) {
+			t.Errorf("round %d looked at %d", rounds, r.Looked)
+		}
+		got = append(got, r.Near...)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || rounds != 14 {
+		t.Errorf("after %d rounds (-want +got):\n%s", rounds, diff)
 	}
 }
 

@@ -81,41 +81,55 @@ func TestDeleteWhere(t *testing.T) {
 }
 
 // TestDeleteWhereBesidePatches: what is patched so that it does not pass any more stays if the patch came first, and everything that passes
-// to the end goes.
+// to the end goes, patched or not.
 func TestDeleteWhereBesidePatches(t *testing.T) {
 	n, _ := running(t, small(t.TempDir()))
-	const memories = 1800 // more than one group
+	const memories, patchers = 1800, 6
 	var ms []node.Memory
 	for i := range memories {
 		ms = append(ms, node.Memory{ID: fmt.Sprint(i), Content: "x", Tags: []string{"go"}})
 	}
 	remember(t, n, ms...)
-	patched := map[string]bool{}
+	var mu sync.Mutex
+	stays := map[string]bool{}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := memories - 1; i >= 0; i -= 7 {
-			id, none := fmt.Sprint(i), []string{"stay"}
-			switch _, err := n.Patch(context.Background(), "default", id, 0, node.Patch{Tags: &none}); {
-			case err == nil:
-				patched[id] = true
-			case !errors.Is(err, node.ErrNotFound):
-				t.Errorf("%s: %v", id, err)
+	for p := range patchers {
+		wg.Go(func() {
+			for i := p; i < memories; i += patchers {
+				id, patch := fmt.Sprint(i), text("still to go")
+				if p%2 == 0 {
+					patch = node.Patch{Tags: &[]string{"stay"}}
+				}
+				_, err := n.Patch(context.Background(), "default", id, 0, patch)
+				if err != nil && !errors.Is(err, node.ErrNotFound) {
+					t.Errorf("%s: %v", id, err)
+				}
+				mu.Lock()
+				stays[id] = err == nil && p%2 == 0
+				mu.Unlock()
 			}
+		})
+	}
+	deleted := 0
+	for more := true; more; {
+		k, again, err := n.DeleteWhere(t.Context(), "default", node.Filter{Tags: []string{"go"}}, 100)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	deleted, more, err := n.DeleteWhere(t.Context(), "default", node.Filter{Tags: []string{"go"}}, 10*memories)
+		deleted, more = deleted+k, again
+	}
 	wg.Wait()
-	if err != nil || more {
-		t.Errorf("more %v, %v", more, err)
+	left := map[string]bool{}
+	for _, id := range listed(t, n, node.Filter{}) {
+		left[id] = true
 	}
-	left := listed(t, n, node.Filter{})
-	for _, id := range left {
-		if !patched[id] {
-			t.Errorf("%s is left and was not patched", id)
+	for id, stay := range stays {
+		if left[id] != stay {
+			t.Errorf("%s is there: %v; it was patched to stay: %v", id, left[id], stay)
 		}
 	}
-	if len(left) != len(patched) || deleted != memories-len(patched) {
-		t.Errorf("%d deleted, %d patched before, %d left of %d", deleted, len(patched), len(left), memories)
+	if deleted != memories-len(left) {
+		t.Errorf("%d deleted, %d left of %d", deleted, len(left), memories)
 	}
 }
 

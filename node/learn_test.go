@@ -138,10 +138,10 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 	n, _ := standing(t, t.TempDir(), clockAt(1))
 	ctx := t.Context()
 	was := record.Access{Activation: 0.5, Count: 1, LastAt: day0}
-	for _, id := range []string{"a", "gone", "patched", "linked"} {
+	for _, id := range []string{"a", "gone", "patched", "linked", "inhibited"} {
 		remember(t, n, node.Memory{ID: id, Content: id, Access: was})
 	}
-	for _, to := range []string{"gone", "patched", "linked"} {
+	for _, to := range []string{"gone", "patched", "linked", "inhibited"} {
 		links(t, n, node.Edge{From: "a", To: to, Weight: weight(t, 0.9)})
 	}
 	if errs, err := n.EnableMaintenance("test", 0); err != nil {
@@ -164,6 +164,7 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 		{Kind: record.Delete, ID: "gone"},
 		{Kind: record.Put, ID: "patched", Value: record.AppendValue(nil, &m, 0)},
 		{Kind: record.Link, ID: "a", ToID: "linked", Weight: low},
+		{Kind: record.Link, ID: "a", ToID: "inhibited", Weight: -low},
 		{Kind: record.Put, ID: "gone", Value: record.AppendValue(nil, &again, 0)},
 	})
 	for _, r := range rs {
@@ -184,6 +185,9 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 	if w := weightOf(t, n, "a", "linked"); w < 0.1 || w > 0.1+0.02 {
 		t.Errorf("weight of a link that was set to 0.1: %v", w)
 	}
+	if w := weightOf(t, n, "a", "inhibited"); w != -0.1 {
+		t.Errorf("weight of an edge that became inhibitory: %v", w)
+	}
 	if l := n.Learning(); l.Waiting != 0 || l.Dropped != 0 {
 		t.Errorf("%+v", l)
 	}
@@ -193,7 +197,7 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 func TestStrengtheningBesideLinks(t *testing.T) {
 	n, _ := standing(t, t.TempDir(), time.Now)
 	remember(t, n, node.Memory{ID: "a", Content: "a"}, node.Memory{ID: "b", Content: "b"})
-	links(t, n, node.Edge{From: "a", To: "b", Weight: weight(t, 1)})
+	links(t, n, node.Edge{From: "a", To: "b", Weight: weight(t, 0.9)})
 	stopped := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -208,7 +212,7 @@ func TestStrengtheningBesideLinks(t *testing.T) {
 		}
 	})
 	for i := range 100 {
-		links(t, n, node.Edge{From: "a", To: "b", Weight: weight(t, 1)})
+		links(t, n, node.Edge{From: "a", To: "b", Weight: weight(t, 0.9)})
 		links(t, n, node.Edge{From: "a", To: "b", Weight: weight(t, 0.001)})
 		if w := weightOf(t, n, "a", "b"); w > 0.5 {
 			t.Errorf("round %d: the weight is %v after it was set to 0.001", i, w)

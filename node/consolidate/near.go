@@ -12,25 +12,21 @@ import (
 // perNear is how many near ones of one memory are told.
 const perNear = 8
 
-// near tells which memories are nearly the same. It begins where the last round ended, goes once around, and looks as far as it may.
+// near tells which memories are nearly the same. It begins where the last round ended, and looks as far as it may.
 func (r *round) near(ctx context.Context) error {
+	at := r.Changes.from()
 	if r.opts.NearFrom > 1 || r.Vectors.Stats().Count < 2 {
+		r.Changes.goOn(0)
 		return nil
 	}
-	start := r.Changes.from()
-	at, around := start, false
-	for !around || at < start {
+	for more := true; more; {
 		var ords []record.Ord
 		var last record.Ord
-		var more bool
 		var failed error
 		if err := r.opts.Slice(ctx, func() { ords, last, more, failed = r.withVector(ctx, at) }); cmp.Or(err, failed) != nil {
 			return cmp.Or(err, failed)
 		}
 		for _, ord := range ords {
-			if around && ord > start {
-				break
-			}
 			if r.report.Compared >= r.opts.NearCompares || len(r.report.Near) >= r.opts.NearMost {
 				r.Changes.goOn(at)
 				return nil
@@ -41,12 +37,6 @@ func (r *round) near(ctx context.Context) error {
 			at = ord
 		}
 		at = last
-		if !more {
-			if around {
-				break
-			}
-			at, around = 0, true
-		}
 	}
 	r.Changes.goOn(0)
 	return nil

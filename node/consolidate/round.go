@@ -3,7 +3,6 @@ package consolidate
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -31,14 +30,15 @@ type Options struct {
 	Linking sync.Locker
 	// Slice runs one slice of the work, some milliseconds, and returns when the next one may begin. An error ends the round.
 	Slice func(ctx context.Context, work func()) error
+	// OnlyDue leaves out to look at all memories where nothing has changed or expired since the last round.
+	OnlyDue bool
 	// NearFrom is the cosine from which memories are told as near; 0.98. Above 1: none.
 	NearFrom float64
-	// NearCompares bounds how many vectors a round compares to find near ones; 5,000,000.
+	// NearCompares bounds how many vectors a round compares to find near ones; 20,000,000.
 	NearCompares int
 	// NearMost bounds how many are told; 1,000.
 	NearMost int
 	Now      func() time.Time
-	Logger   *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -52,16 +52,13 @@ func (o Options) withDefaults() Options {
 		o.NearFrom = 0.98
 	}
 	if o.NearCompares == 0 {
-		o.NearCompares = 5_000_000
+		o.NearCompares = 20_000_000
 	}
 	if o.NearMost == 0 {
 		o.NearMost = 1000
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
@@ -76,21 +73,22 @@ type round struct {
 
 // Run does one round: it reports what it did, also if it ends early with an error. It waits until no other round of the space runs.
 func Run(ctx context.Context, s Space, opts Options) (Report, error) {
-	if err := s.Changes.begin(ctx); err != nil {
+	all, err := s.Changes.begin(ctx)
+	if err != nil {
 		return Report{}, err
 	}
+	all = all || !opts.OnlyDue
 	r := round{Space: s, opts: opts.withDefaults()}
 	r.report.Began = r.opts.Now()
-	err := r.run(ctx)
-	s.Changes.end(err == nil, r.expires)
+	err = r.run(ctx, all)
+	s.Changes.end(all && err == nil, r.expires)
 	r.report.Took = r.opts.Now().Sub(r.report.Began)
 	return r.report, err
 }
 
-func (r *round) run(ctx context.Context) error {
-	passes := 1 + int(r.Store.Limit()/perPass)
-	for pass := range passes {
-		if err := r.pass(ctx, pass, passes); err != nil {
+func (r *round) run(ctx context.Context, all bool) error {
+	if all {
+		if err := r.passes(ctx); err != nil {
 			return err
 		}
 	}
@@ -100,6 +98,16 @@ func (r *round) run(ctx context.Context) error {
 	freed, err := r.Graph.Sweep(ctx)
 	r.report.Freed = freed
 	return err
+}
+
+func (r *round) passes(ctx context.Context) error {
+	passes := 1 + int(r.Store.Limit()/perPass)
+	for pass := range passes {
+		if err := r.pass(ctx, pass, passes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apply makes changes durable and returns the error of each.

@@ -20,7 +20,8 @@ type View struct {
 	seen    time.Time  // what oldest was before the round under way began
 	expires time.Time  // the first memory; zero: none does
 	expired time.Time  // what expires was before the round under way began
-	cursor  record.Ord // behind which the next search for near ones begins
+	cursor  record.Ord // behind which the next search for near ones begins; zero: once around is done
+	vectors bool       // have changed since the last time around began
 	closed  bool
 }
 
@@ -48,7 +49,7 @@ func (v *View) LoadAccess(record.Ord, record.Access) {}
 func (v *View) Loaded() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.oldest = v.now()
+	v.oldest, v.vectors = v.now(), true
 	return nil
 }
 
@@ -61,6 +62,7 @@ func (v *View) Apply(ops []record.Op) {
 		switch ops[i].Kind {
 		case record.Put:
 			v.expire(ops[i].Value.ExpiresAt())
+			v.vectors = v.vectors || ops[i].Value.VectorVersion() != 0
 		case record.Delete, record.Link:
 		default:
 			continue // nothing that consolidation looks at
@@ -113,24 +115,33 @@ func (v *View) Lag() time.Duration {
 
 // Due tells whether there is anything to do.
 func (v *View) Due() bool {
+	changed := v.changed()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.closed && (changed || v.cursor != 0 || v.vectors)
+}
+
+// changed tells whether anything waits that no round has seen. What is left besides is to look for near ones.
+func (v *View) changed() bool {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return !v.closed && (!v.oldest.IsZero() || !v.seen.IsZero() || !v.expires.IsZero() && !now.Before(v.expires))
+	return !v.oldest.IsZero() || !v.seen.IsZero() || !v.expires.IsZero() && !now.Before(v.expires)
 }
 
-// begin waits for the turn of a round, and starts the books for it.
-func (v *View) begin(ctx context.Context) error {
+// begin waits for the turn of a round, and starts the books for it. It tells whether anything has changed.
+func (v *View) begin(ctx context.Context) (changed bool, err error) {
 	select {
 	case v.turn <- struct{}{}:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
+	changed = v.changed()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.seen, v.oldest = older(v.seen, v.oldest), time.Time{}
 	v.expired, v.expires = v.expires, time.Time{}
-	return nil
+	return changed, nil
 }
 
 // end closes the books. expires is when the first memory expires that the round has seen. What a round that did not come to its end has
@@ -157,6 +168,9 @@ func older(a, b time.Time) time.Time {
 func (v *View) from() record.Ord {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.cursor == 0 {
+		v.vectors = false
+	}
 	return v.cursor
 }
 
