@@ -14,6 +14,7 @@ import (
 	"time"
 
 	noden "github.com/engramd/engramd/node"
+	"github.com/engramd/engramd/node/disk"
 	"github.com/engramd/engramd/node/store"
 	"github.com/engramd/engramd/node/wal"
 )
@@ -33,7 +34,7 @@ type account struct {
 
 func options(dir string) noden.Options {
 	return noden.Options{DataDir: dir, HotBytes: 1 << 20, Store: store.Options{
-		WAL: wal.Options{SegmentBytes: 128 << 10}, MapBytes: 1 << 26,
+		WAL: wal.Options{SegmentBytes: 128 << 10, Retry: 5 * time.Millisecond}, MapBytes: 1 << 26,
 		CheckpointBytes: 32 << 10, CheckpointEvery: 20 * time.Millisecond,
 	}}
 }
@@ -41,6 +42,9 @@ func options(dir string) noden.Options {
 // child is the main function of a child.
 func child(mode, dir string) error {
 	n, err := noden.Open(options(dir))
+	for disk.IsFull(err) {
+		n, err = noden.Open(options(dir))
+	}
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -91,7 +95,8 @@ func remember(ctx context.Context, n *noden.Node, tell teller) error {
 		id := fmt.Sprintf("m%x", rng.Uint64())
 		for step := 1; step <= 5 && (step < 2 || rng.IntN(3) > 0); step++ {
 			tell("try %s %d", id, step)
-			if err := take(ctx, n, id, step, contentOf(step, rng)); err != nil {
+			content := contentOf(step, rng)
+			if err := whileFull(func() error { return take(ctx, n, id, step, content) }); err != nil {
 				return err
 			}
 			tell("ok %s %d", id, step)
@@ -134,16 +139,19 @@ func vectorAt(step int) []float32 {
 func makeSpaces(ctx context.Context, n *noden.Node, tell teller) error {
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("s%x", rand.Uint64())
-		if _, err := n.Store().Create(name, 0); err != nil {
+		if err := whileFull(func() error { _, err := n.Store().Create(name, 0); return err }); err != nil {
 			return err
 		}
 		tell("space %s", name)
-		if _, err := n.Remember(ctx, name, noden.Memory{ID: "first", Content: name}); err != nil {
+		if err := whileFull(func() error {
+			_, err := n.Remember(ctx, name, noden.Memory{ID: "first", Content: name})
+			return err
+		}); err != nil {
 			return err
 		}
 		tell("filled %s", name)
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
 			return nil
 		}
@@ -153,9 +161,22 @@ func makeSpaces(ctx context.Context, n *noden.Node, tell teller) error {
 func compact(ctx context.Context, n *noden.Node) error {
 	s, err := n.Store().Space("default")
 	for err == nil {
-		_, _, err = s.Compact(ctx)
+		err = whileFull(func() error { _, _, err := s.Compact(ctx); return err })
+		select {
+		case <-time.After(30 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 	return err
+}
+
+// whileFull does it again while the disk is full.
+func whileFull(do func() error) error {
+	for {
+		if err := do(); !errors.Is(err, noden.ErrFull) {
+			return err
+		}
+	}
 }
 
 // check tells whether the node has all that was answered, and nothing else.

@@ -44,16 +44,19 @@ func TestE2EPowerCut(t *testing.T) {
 	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	rounds, answered := 0, 0
 	for time.Now().Before(end) && !t.Failed() {
-		h := &history{t: t, rng: rand.New(rand.NewPCG(rand.Uint64(), 1)), disk: powercut.New(), account: account{
-			Tried: map[string]int{}, Answered: map[string]int{}, Spaces: map[string]bool{},
-		}}
-		for range 6 {
-			if h.round(); t.Failed() || time.Now().After(end) {
-				break
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("%x", seed), func(t *testing.T) {
+			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powercut.New(), account: account{
+				Tried: map[string]int{}, Answered: map[string]int{}, Spaces: map[string]bool{},
+			}}
+			for range 6 {
+				if h.round(); t.Failed() || time.Now().After(end) {
+					break
+				}
 			}
-		}
-		rounds += h.rounds
-		answered += len(h.account.Answered)
+			rounds += h.rounds
+			answered += len(h.account.Answered)
+		})
 	}
 	t.Logf("%d cuts, %d memories answered", rounds, answered)
 	if answered < 10*rounds {
@@ -87,19 +90,20 @@ func (h *history) round() {
 	t.Helper()
 	h.rounds++
 	after := 1 + h.rng.IntN(1500) // operations
+	ill := h.illness(after)
 	cut := make(chan struct{})
 	var once sync.Once
 	n := 0
-	h.disk.Fault = func(powercut.Op) error { // one at a time
+	h.disk.Fault = func(op powercut.Op) error { // one at a time
 		if n++; n > after {
 			once.Do(func() { close(cut) })
 			return syscall.EIO
 		}
-		return nil
+		return ill.of(n, op)
 	}
 	at := t.TempDir()
 	v, unmount := mount(t, h.disk, h.dirs, at)
-	h.write(at, cut)
+	h.write(at, cut, ill.fatal)
 	h.dirs = v.directories()
 	unmount()
 	if t.Failed() {
@@ -112,7 +116,7 @@ func (h *history) round() {
 		out, err := h.command("check", at).CombinedOutput()
 		unmount()
 		if err != nil {
-			t.Errorf("round %d, cut after %d operations: %v\n%.6000s", h.rounds, after, err, out)
+			t.Errorf("round %d, cut after %d operations, %s: %v\n%.6000s", h.rounds, after, ill.name, err, out)
 			h.keep(left)
 			return
 		}
@@ -135,8 +139,56 @@ func (h *history) command(mode, at string) *exec.Cmd {
 	return cmd
 }
 
-// write runs a child that writes until cut, and notes what it says.
-func (h *history) write(at string, cut <-chan struct{}) {
+// An illness is what a disk has before it dies.
+type illness struct {
+	name        string
+	first, last int // operations
+	fatal       bool
+	errno       syscall.Errno
+	hits        func(powercut.Op) bool
+}
+
+func (i *illness) of(n int, op powercut.Op) error {
+	if i.hits == nil || n < i.first || n > i.last || !i.hits(op) {
+		return nil
+	}
+	if i.fatal {
+		i.last = n // once: the next sync would succeed
+	}
+	return i.errno
+}
+
+// illness gives the disk one in two of three rounds: full for a while, or a sync or write that fails once.
+func (h *history) illness(after int) *illness {
+	i := &illness{name: "a healthy disk", first: h.rng.IntN(after)}
+	i.last = after
+	sync := func(op powercut.Op) bool { return op.Kind == "sync" || op.Kind == "syncdir" }
+	log := func(op powercut.Op) bool { return strings.Contains(op.Name, "/wal") }
+	// Their blocks are there since the file was made: disks that fill up do not refuse them, but file systems that copy on write may.
+	meta := func(op powercut.Op) bool {
+		return op.Kind == "write" && op.Off < int64(2*os.Getpagesize()) && strings.Contains(op.Name, "/base.db") // whatever it was called first
+	}
+	switch h.rng.IntN(7) {
+	case 0, 1:
+		i.name, i.errno, i.last = "a full disk", syscall.ENOSPC, i.first+h.rng.IntN(100)
+		i.hits = func(op powercut.Op) bool {
+			return !meta(op) && (op.Kind == "write" || op.Kind == "truncate" || op.Kind == "create")
+		}
+	case 2:
+		i.name, i.errno, i.fatal = "a failed sync of the log", syscall.EIO, true
+		i.hits = func(op powercut.Op) bool { return sync(op) && log(op) }
+	case 3:
+		i.name, i.errno, i.fatal = "a failed sync", syscall.EIO, true
+		i.hits = func(op powercut.Op) bool { return sync(op) && !log(op) }
+	case 4:
+		i.name, i.errno, i.fatal = "a meta page that finds no room", syscall.ENOSPC, true
+		i.hits = meta
+	}
+	return i
+}
+
+// write runs a child that writes until cut, and notes what it says. It may end before if mortal.
+func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 	t := h.t
 	t.Helper()
 	cmd := h.command("write", at)
@@ -170,7 +222,9 @@ func (h *history) write(at string, cut <-chan struct{}) {
 	select {
 	case <-cut:
 	default:
-		t.Errorf("round %d: the child ended before the cut: %v\n%.4000s", h.rounds, err, complaint.String())
+		if !mortal {
+			t.Errorf("round %d: the child ended before the cut: %v\n%.4000s", h.rounds, err, complaint.String())
+		}
 	}
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		t.Error(err)

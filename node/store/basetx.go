@@ -103,12 +103,19 @@ func (b *base) update(fn func(*baseTx) error) error {
 		return b.refresh()
 	case own != nil || errors.Is(err, pages.ErrDamaged):
 		return err
-	case outOfRoom(err):
+	case outOfRoom(err) && b.unchanged(tree):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	err = fmt.Errorf("%w: write %s: %w", ErrReadOnly, b.path, err)
 	b.stopped.Store(&err)
 	return err
+}
+
+// unchanged tells whether the base is as it was: a meta page that could not be written may be there all the same, in the kernel's
+// cache if not on the disk.
+func (b *base) unchanged(before pages.Tree) bool {
+	now, err := b.tree()
+	return err == nil && now.Info().Txid == before.Info().Txid
 }
 
 func (b *base) fill(tx *bbolt.Tx, tree pages.Tree, fn func(*baseTx) error) error {

@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"iter"
 	"math/rand/v2"
 	"path"
 )
@@ -10,12 +11,13 @@ import (
 func (d *Disk) Cut(n int, rng *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := cutting{rng: rng, stable: map[int][]byte{}, pending: map[int][]piece{}, durable: map[string]int{}}
-	for _, op := range d.past {
-		c.op(op)
+	c := cutting{rng: rng, stable: map[int]*blob{}, pending: map[int][]piece{}, durable: map[string]int{}, named: map[int]bool{}}
+	for op := range c.both(d.past, d.ops[:n]) {
+		c.name(op)
 	}
-	for _, op := range d.ops[:n] {
-		c.op(op)
+	c.settle()
+	for op := range c.both(d.past, d.ops[:n]) {
+		c.bytes(op)
 	}
 	return c.disk()
 }
@@ -23,10 +25,11 @@ func (d *Disk) Cut(n int, rng *rand.Rand) *Disk {
 // A cutting replays operations and tells what is durable from what is under way.
 type cutting struct {
 	rng     *rand.Rand
-	stable  map[int][]byte  // synced bytes, by inode
+	stable  map[int]*blob   // synced bytes, by inode
 	pending map[int][]piece // written since, by inode
 	durable map[string]int  // synced names
 	changes []Op            // of names, not synced
+	named   map[int]bool    // inodes that have a name after the cut
 }
 
 // A piece is a write; without data it sets the length.
@@ -35,26 +38,31 @@ type piece struct {
 	data []byte
 }
 
-func (p piece) onto(data []byte) []byte {
+func (p piece) onto(b *blob) {
 	if p.data == nil {
-		return resize(data, p.off)
+		b.resize(p.off)
+		return
 	}
-	return overlay(data, p.data, p.off)
+	b.write(p.data, p.off)
 }
 
-func (c *cutting) op(op Op) {
+func (c *cutting) both(past, ops []Op) iter.Seq[Op] {
+	return func(yield func(Op) bool) {
+		for _, part := range [][]Op{past, ops} {
+			for _, op := range part {
+				if !yield(op) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// name follows the names.
+func (c *cutting) name(op Op) {
 	switch op.Kind {
 	case "create", "rename", "remove":
 		c.changes = append(c.changes, op)
-	case "write":
-		c.pending[op.inode] = append(c.pending[op.inode], piece{op.Off, op.Data})
-	case "truncate":
-		c.pending[op.inode] = append(c.pending[op.inode], piece{off: op.Off})
-	case "sync":
-		for _, p := range c.pending[op.inode] {
-			c.stable[op.inode] = p.onto(c.stable[op.inode])
-		}
-		delete(c.pending, op.inode)
 	case "syncdir":
 		var rest []Op
 		for _, ch := range c.changes {
@@ -65,6 +73,39 @@ func (c *cutting) op(op Op) {
 			}
 		}
 		c.changes = rest
+	}
+}
+
+// settle lets chance decide which names arrived.
+func (c *cutting) settle() {
+	for _, ch := range c.changes[:c.rng.IntN(len(c.changes)+1)] {
+		apply(c.durable, ch)
+	}
+	for _, id := range c.durable {
+		c.named[id] = true
+	}
+}
+
+// bytes follows the bytes of files that still have a name.
+func (c *cutting) bytes(op Op) {
+	if !c.named[op.inode] {
+		return
+	}
+	switch op.Kind {
+	case "write":
+		c.pending[op.inode] = append(c.pending[op.inode], piece{op.Off, op.Data})
+	case "truncate":
+		c.pending[op.inode] = append(c.pending[op.inode], piece{off: op.Off})
+	case "sync":
+		for _, p := range c.pending[op.inode] {
+			p.onto(c.file(op.inode))
+		}
+		delete(c.pending, op.inode)
+	case "failed sync":
+		for _, p := range c.pending[op.inode] {
+			c.sectors(c.file(op.inode), p, 0.5)
+		}
+		delete(c.pending, op.inode)
 	}
 }
 
@@ -80,38 +121,43 @@ func apply(names map[string]int, ch Op) {
 	}
 }
 
-// disk lets chance decide what of the rest arrived.
+// disk lets chance decide what of the bytes arrived.
 func (c *cutting) disk() *Disk {
-	for _, ch := range c.changes[:c.rng.IntN(len(c.changes)+1)] {
-		apply(c.durable, ch)
-	}
 	d := New()
 	for name, id := range c.durable {
-		data := append([]byte(nil), c.stable[id]...)
+		data := c.file(id).clone()
 		share := c.rng.Float64() // from nearly nothing to nearly everything
 		for _, p := range c.pending[id] {
-			data = c.sectors(data, p, share)
+			c.sectors(&data, p, share)
 		}
-		d.names[name] = &inode{data: data}
+		d.names[name] = &inode{blob: data}
 	}
 	return d.Copy()
 }
 
 // sectors lets some sectors of p arrive. A file that p would have made longer may have its new length and
 // zeros.
-func (c *cutting) sectors(data []byte, p piece, share float64) []byte {
+func (c *cutting) sectors(b *blob, p piece, share float64) {
 	if p.data == nil {
 		if c.rng.Float64() < share {
-			return p.onto(data)
+			p.onto(b)
 		}
-		return data
+		return
 	}
 	for at := 0; at < len(p.data); {
 		n := min(len(p.data)-at, sector-int((p.off+int64(at))%sector))
 		if c.rng.Float64() < share {
-			data = overlay(data, p.data[at:at+n], p.off+int64(at))
+			b.write(p.data[at:at+n], p.off+int64(at))
 		}
 		at += n
 	}
-	return data
+}
+
+func (c *cutting) file(id int) *blob {
+	b := c.stable[id]
+	if b == nil {
+		b = &blob{}
+		c.stable[id] = b
+	}
+	return b
 }

@@ -1,13 +1,13 @@
 // Package powercut is a disk of memory that can lose its power: it keeps every operation that was done
 // to it, and makes from any prefix of them the disks that a cut at that moment may leave. Of bytes not
 // synced, any subset of the 512-byte sectors may have arrived; of names not synced, any prefix of the changes
-// in a directory. Errors and a full disk can be injected.
+// in a directory. Errors and a full disk can be injected. What a failed sync was to make durable is forgotten, as
+// kernels do: some of it has arrived, the rest never will, though it can still be read, and a later sync says that all is well.
 //
 // A Disk may be used from several goroutines.
 package powercut
 
 import (
-	"io"
 	"io/fs"
 	"maps"
 	"path"
@@ -36,7 +36,7 @@ type Disk struct {
 
 // An Op is one operation.
 type Op struct {
-	Kind     string // create, write, truncate, sync, rename, remove, syncdir
+	Kind     string // create, write, truncate, sync, failed sync, rename, remove, syncdir
 	Name, To string
 	Off      int64
 	Data     []byte
@@ -44,8 +44,8 @@ type Op struct {
 }
 
 type inode struct {
-	id   int
-	data []byte
+	id int
+	blob
 }
 
 // New returns an empty disk.
@@ -61,6 +61,10 @@ func (d *Disk) Ops() int {
 func (d *Disk) do(op Op) error {
 	if d.Fault != nil {
 		if err := d.Fault(op); err != nil {
+			if op.Kind == "sync" {
+				op.Kind = "failed sync"
+				d.ops = append(d.ops, op)
+			}
 			return err
 		}
 	}
@@ -152,7 +156,13 @@ func (d *Disk) SyncDir(dir string) error {
 func (d *Disk) Flip(name string, bit int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.names[name].data[bit/8] ^= 1 << (bit % 8)
+	n := d.names[name]
+	one := make([]byte, 1)
+	if _, err := n.readAt(one, bit/8); err != nil {
+		panic(err)
+	}
+	one[0] ^= 1 << (bit % 8)
+	n.blob.write(one, bit/8)
 }
 
 // Names returns all names and the sizes of their files.
@@ -161,7 +171,7 @@ func (d *Disk) Names() map[string]int64 {
 	defer d.mu.Unlock()
 	sizes := map[string]int64{}
 	for name, n := range d.names {
-		sizes[name] = int64(len(n.data))
+		sizes[name] = n.size
 	}
 	return sizes
 }
@@ -172,11 +182,12 @@ func (d *Disk) Copy() *Disk {
 	defer d.mu.Unlock()
 	c := New()
 	for _, name := range slices.Sorted(maps.Keys(d.names)) {
-		n := &inode{id: len(c.past), data: slices.Clone(d.names[name].data)}
+		n := &inode{id: len(c.past), blob: d.names[name].clone()}
 		c.names[name] = n
 		c.past = append(c.past,
 			Op{Kind: "create", Name: name, inode: n.id},
 			Op{Kind: "write", Name: name, Data: slices.Clone(n.data), inode: n.id},
+			Op{Kind: "truncate", Name: name, Off: n.size, inode: n.id},
 			Op{Kind: "sync", Name: name, inode: n.id},
 			Op{Kind: "syncdir", Name: path.Dir(name)})
 	}
@@ -186,7 +197,7 @@ func (d *Disk) Copy() *Disk {
 func (d *Disk) used() int64 {
 	var sum int64
 	for _, n := range d.names {
-		sum += int64(len(n.data))
+		sum += n.size
 	}
 	return sum
 }
@@ -200,27 +211,20 @@ type file struct {
 func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if off >= int64(len(f.inode.data)) {
-		return 0, io.EOF
-	}
-	n := copy(b, f.inode.data[off:])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
+	return f.inode.readAt(b, off)
 }
 
 func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	grows := off + int64(len(b)) - int64(len(f.inode.data))
+	grows := off + int64(len(b)) - f.inode.size
 	if f.disk.Room > 0 && grows > 0 && f.disk.used()+grows > f.disk.Room {
 		return 0, &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
 	}
 	if err := f.disk.do(Op{Kind: "write", Name: f.name, Off: off, Data: slices.Clone(b), inode: f.inode.id}); err != nil {
 		return 0, err
 	}
-	f.inode.data = overlay(f.inode.data, b, off)
+	f.inode.write(b, off)
 	return len(b), nil
 }
 
@@ -231,15 +235,8 @@ func (f *file) Truncate(size int64) error {
 	if err := f.disk.do(Op{Kind: "truncate", Name: f.name, Off: size, inode: f.inode.id}); err != nil {
 		return err
 	}
-	f.inode.data = resize(f.inode.data, size)
+	f.inode.resize(size)
 	return nil
-}
-
-func resize(data []byte, size int64) []byte {
-	if n := size - int64(len(data)); n > 0 {
-		return append(data, make([]byte, n)...)
-	}
-	return data[:size]
 }
 
 func (f *file) Sync() error {
@@ -251,15 +248,7 @@ func (f *file) Sync() error {
 func (f *file) Size() (int64, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	return int64(len(f.inode.data)), nil
+	return f.inode.size, nil
 }
 
 func (f *file) Close() error { return nil }
-
-func overlay(data, b []byte, off int64) []byte {
-	if need := off + int64(len(b)); need > int64(len(data)) {
-		data = append(data, make([]byte, need-int64(len(data)))...)
-	}
-	copy(data[off:], b)
-	return data
-}
