@@ -100,7 +100,14 @@ func (x *exchange) importLines() error {
 	}
 	for range in.chunks { // until read has ended: nothing may touch the body after this returns
 	}
-	return in.finish(through, err)
+	if failed := in.finish(through, err); failed != nil {
+		x.w.Header().Set("Connection", "close")
+		x.refuse(failed)
+	}
+	if err != nil {
+		flow.linger()
+	}
+	return nil
 }
 
 // newImport reads how to import.

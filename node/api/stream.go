@@ -78,3 +78,14 @@ func (s *stream) stop() {
 	s.stopped = true
 	_ = s.control.SetReadDeadline(time.Unix(1, 0))
 }
+
+// lingerTime is how long a client that sends on is listened to after the answer.
+const lingerTime = time.Second
+
+// linger sends the answer and drops what the client still sends, for a moment: were the connection closed before that is read, the kernel
+// would reset it, and the client could lose the answer that tells why.
+func (s *stream) linger() {
+	_ = s.flush()
+	_ = s.control.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.Copy(io.Discard, s.x.r.Body)
+}
