@@ -4,6 +4,7 @@ BIN       := bin/engramd
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 ARTIFACTS ?= $(CURDIR)/artifacts
+PREFIX    ?= /usr/local
 FUZZTIME  ?= 20s
 
 # The race detector needs cgo, and cgo needs a C compiler.
@@ -13,7 +14,7 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint e2e e2e-docker bench fuzz clean
+.PHONY: help run build install test check lint e2e e2e-docker e2e-node bench fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,8 +22,14 @@ help: ## list the commands
 run: ## build, and run with agent.yaml of this folder, data in ./.engramd
 	$(GO) run ./cmd/engramd run --config agent.yaml
 
-build: ## build bin/engramd
+build: ## build bin/engramd, and bin/engram-server (engramd node serve under another name)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/engramd
+	@ln -sf engramd bin/engram-server
+
+install: build ## install both below PREFIX (/usr/local), with their man pages
+	install -D $(BIN) $(DESTDIR)$(PREFIX)/bin/engramd
+	ln -sf engramd $(DESTDIR)$(PREFIX)/bin/engram-server
+	$(BIN) man $(DESTDIR)$(PREFIX)/share/man/man1
 
 test: ## all tests that need Go alone (with the race detector where a C compiler is found)
 ifeq ($(RACE),)
@@ -44,12 +51,17 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-e2e: e2e-docker ## everything on real systems (root; installs what it needs from Debian's packages)
+e2e: e2e-docker e2e-node ## everything on real systems (root; installs what it needs from Debian's packages)
 
 e2e-docker: build ## the loop on a real Docker daemon, logs in ./artifacts
 	@mkdir -p $(ARTIFACTS)
 	ENGRAMD_E2E=docker ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
-		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./...
+		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./actuators/... ./agent/... ./testenv/...
+
+e2e-node: build ## the memory node with the guide's commands, WordNet, cut power and full memory
+	@mkdir -p $(ARTIFACTS)
+	ENGRAMD_E2E=node ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
+		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./node/... ./testenv/node
 
 bench: ## the speed bounds of docs/benchmarks.md, measured
 	$(GO) test -run '^$$' -bench 'Tick|Decide' -benchmem -cpu 1 ./agent ./agent/telemetry ./policy

@@ -18,7 +18,11 @@ func newMan(root *cobra.Command) *cobra.Command {
 				return fmt.Errorf("make the directory for man pages: %w", err)
 			}
 			header := &doc.GenManHeader{Title: "ENGRAMD", Section: "1", Source: "engramd " + version}
-			return doc.GenManTree(root, header, args[0])
+			if err := doc.GenManTree(root, header, args[0]); err != nil {
+				return err
+			}
+			server := &doc.GenManHeader{Title: "ENGRAM-SERVER", Section: "1", Source: "engramd " + version}
+			return doc.GenManTree(newEngramServer(), server, args[0])
 		},
 	}
 }
