@@ -46,7 +46,7 @@ type Space struct {
 	applied  atomic.Uint64 // state.applied, for others to see
 	damage   atomic.Pointer[error]
 	dropped  atomic.Bool
-	replaced atomic.Bool // by another space of its name; dropped as well
+	replaced atomic.Bool // by another space of its name; set before dropped
 
 	scrubbed atomic.Pointer[Scrubbed]
 }
@@ -70,13 +70,13 @@ func (s *Space) Err() error {
 	if p := s.damage.Load(); p != nil {
 		return *p
 	}
-	if s.replaced.Load() {
+	switch {
+	case !s.dropped.Load():
+		return nil
+	case s.replaced.Load():
 		return fmt.Errorf("%w: %s", ErrReplaced, s.Name())
 	}
-	if s.dropped.Load() {
-		return fmt.Errorf("%w: %s was deleted", ErrNoSpace, s.Name())
-	}
-	return nil
+	return fmt.Errorf("%w: %s was deleted", ErrNoSpace, s.Name())
 }
 
 // Count returns the number of memories.
