@@ -108,10 +108,9 @@ func (n *Node) complete(s *store.Space, m *Memory) error {
 }
 
 func putOf(m *Memory) store.Change {
-	size := 96 + len(m.ID) + len(m.Content) + len(m.Metadata)
 	return store.Change{
 		Kind: record.Put, ID: m.ID, IfAbsent: true, Vector: slices.Clone(m.Vector), Access: m.Access,
-		Value: record.AppendValue(make([]byte, 0, size), m, 0),
+		Value: record.AppendValue(make([]byte, 0, record.ValueSize(m)), m, 0),
 	}
 }
 

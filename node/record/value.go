@@ -71,6 +71,18 @@ func AppendValue(dst []byte, m *Memory, vectorVersion uint64) []byte {
 	return dst
 }
 
+// ValueSize is how many bytes [AppendValue] appends, or a few more.
+func ValueSize(m *Memory) int {
+	n := headerBytes + len(m.ID) + lengthBytes + len(m.Content) + lengthBytes + len(m.Metadata) + lengthBytes + len(m.Redirect) + lengthBytes
+	for _, t := range m.Tags {
+		n += lengthBytes + len(t)
+	}
+	return n
+}
+
+// lengthBytes is what a length takes at most: the longest text has 100 KiB.
+const lengthBytes = 3
+
 // Seal gives a value that [AppendValue] made its version and its CRC, in place. It is called once.
 func (v Value) Seal(key Ord, version uint64) {
 	le := binary.LittleEndian

@@ -51,10 +51,17 @@ func (d *draft) setVersion(ord record.Ord, version uint64) {
 	d.versions[ord] = version
 }
 
-// add takes an op that has its place. key is that of its id if it is a put.
-func (d *draft) add(op *record.Op, key *idKey) *record.Op {
-	d.ops, d.keys = append(d.ops, *op), append(d.keys, *key)
+// add makes room for an op. key is that of its id if it is a put.
+func (d *draft) add(key *idKey) *record.Op {
+	d.ops, d.keys = append(d.ops, record.Op{}), append(d.keys, *key)
 	return &d.ops[len(d.ops)-1]
+}
+
+// takeBack removes the op that was added last.
+func (d *draft) takeBack() {
+	n := len(d.ops) - 1
+	d.ops[n] = record.Op{}
+	d.ops, d.keys = d.ops[:n], d.keys[:n]
 }
 
 // resolve turns ids into ordinals, and checks that what the change needs is there.

@@ -80,20 +80,20 @@ func (g *group) Place(lsn uint64, dst []byte) ([]byte, int) {
 			*r = Result{Err: refused}
 			continue
 		}
-		op, err := w.place(g.space, c, lsn+uint64(n))
+		op := w.place(g.space, c, lsn+uint64(n), r)
 		if !c.With {
-			refused = err
+			refused = r.Err
 		}
-		if err != nil {
-			*r = Result{Ord: op.Ord, Version: w.version(g.space, op.Ord), Err: err}
+		if op == nil {
 			continue
 		}
-		*r = Result{Ord: op.Ord, Version: op.LSN}
 		dst = record.AppendOp(dst, op)
 		n++
 		if op.Kind == record.Put && !c.Access.LastAt.IsZero() {
-			touch := record.Op{Kind: record.Touch, Space: op.Space, LSN: lsn + uint64(n), Ord: op.Ord, Access: c.Access}
-			dst = record.AppendOp(dst, g.space.draft.add(&touch, &idKey{}))
+			touch := record.Op{Kind: record.Touch, Space: op.Space, LSN: op.LSN + 1, Ord: op.Ord, Access: c.Access}
+			op = g.space.draft.add(&idKey{})
+			*op = touch
+			dst = record.AppendOp(dst, op)
 			n++
 		}
 	}

@@ -107,6 +107,9 @@ func (l *loading) entry(bucket, key, value []byte) error {
 	return err
 }
 
+// maxExpected bounds the room that is made beforehand.
+const maxExpected = 64 << 20
+
 func (l *loading) meta(key, value []byte) error {
 	b, err := unseal("meta", key, value)
 	if err != nil {
@@ -114,7 +117,9 @@ func (l *loading) meta(key, value []byte) error {
 	}
 	if bytes.Equal(key, keyState) {
 		l.found = true
-		l.state, err = readState(b)
+		if l.state, err = readState(b); err == nil {
+			l.space.index.expect(int(min(l.state.count, maxExpected)), min(l.state.next, maxExpected))
+		}
 	}
 	return err
 }

@@ -48,21 +48,23 @@ func (w *writer) draft(s *Space) *draft {
 	return d
 }
 
-// place gives c its place in the log, or refuses it. On refusal the op carries the ordinal that is there. The op is valid until the next
-// one is placed.
-func (w *writer) place(s *Space, c *Change, lsn uint64) (*record.Op, error) {
-	op := record.Op{Kind: c.Kind, Space: s.id, LSN: lsn, Ord: c.Ord, To: c.To, Weight: c.Weight, Access: c.Access}
+// place gives c its place in the log, or refuses it: then there is no op, and r says why. The op is valid until the next one is
+// placed.
+func (w *writer) place(s *Space, c *Change, lsn uint64, r *Result) *record.Op {
 	if err := s.Err(); err != nil {
-		return &op, err
+		*r = Result{Err: err}
+		return nil
 	}
 	d := w.draft(s)
-	err := d.resolve(c, &op)
+	op := d.add(&c.key)
+	*op = record.Op{Kind: c.Kind, Space: s.id, LSN: lsn, Ord: c.Ord, To: c.To, Weight: c.Weight, Access: c.Access}
+	err := d.resolve(c, op)
 	if err == nil {
 		switch c.Kind {
 		case record.Put:
-			err = d.put(c, &op)
+			err = d.put(c, op)
 		case record.Delete:
-			d.remove(c, &op)
+			d.remove(c, op)
 		case record.Free:
 			if !s.dead[op.Ord] {
 				err = ErrNotFound
@@ -72,17 +74,12 @@ func (w *writer) place(s *Space, c *Change, lsn uint64) (*record.Op, error) {
 		}
 	}
 	if err != nil {
-		return &op, err
+		*r = Result{Ord: op.Ord, Version: d.version(op.Ord), Err: err}
+		d.takeBack()
+		return nil
 	}
-	return d.add(&op, &c.key), nil
-}
-
-// version returns the version of ord when all is done that is placed.
-func (w *writer) version(s *Space, ord record.Ord) uint64 {
-	if s.draft != nil {
-		return s.draft.version(ord)
-	}
-	return s.index.version(ord)
+	*r = Result{Ord: op.Ord, Version: op.LSN}
+	return op
 }
 
 // Commit implements wal.Applier: the oldest batch is durable, and becomes visible.
