@@ -144,6 +144,9 @@ func (c *compaction) run(ctx context.Context) (err error) {
 			break
 		}
 	}
+	if err == nil {
+		err = c.fresh.guard(c.fresh.db.Sync) // most of it, while nobody waits
+	}
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,29 @@
 // transaction; the last transaction carries the LSN. Views that have files of their own are synced first.
 // A log segment goes when every space has what it holds.
 //
+// # Reading the base
+//
+// Reads share a snapshot, one read transaction that every commit replaces, and find keys in bbolt's map with
+// package store/pages, which bounds every number that it reads. bbolt itself only writes: what a transaction will touch is
+// inspected before.
+//
 // # Damage
 //
-// At open a space's base is read page by page by package store/pages, which bounds every number that it
-// reads, before bbolt maps it. Structural damage refuses that space ([DamageError]: the page, what is wrong and
-// what to do) and no other. Reads of the base later on run with faults turned into panics and panics into
-// errors.
+// At open a space's base is read page by page before bbolt maps it, and again by [Space.Scrub]. Structural damage, whenever it is met,
+// refuses that space ([DamageError]: the page, what is wrong and what to do) and no other; what its memtables hold is set apart
+// in a file. A value whose checksum does not match is isolated: reading it is an error, a put heals it, and everything
+// else serves ([Space.Faults]). Ordinals at which edges end are never given to another memory, also if whose they were is lost.
+//
+// # Full and broken disks
+//
+// A write that finds no room is ErrFull, is as if it had never been, and may be tried again; reads go on, and so does a store that is opened on
+// a full disk. A sync that fails is never retried: what the disk has is unknown, and everything that writes is ErrReadOnly until
+// a restart.
+//
+// # Compaction
+//
+// [Space.Compact] copies a snapshot into a new file, catches up with what changed meanwhile, syncs, renames it over the base and
+// syncs the name, and only then lets anything be written into it.
 //
 // # Ownership
 //
