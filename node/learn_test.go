@@ -158,14 +158,19 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := node.Memory{ID: "patched", Content: "after", CreatedAt: day0, UpdatedAt: day0}
-	again := node.Memory{ID: "gone", Content: "another", CreatedAt: day0, UpdatedAt: day0}
+	forgotten := []store.Change{{Kind: record.Delete, ID: "gone"}}
+	if _, err := s.Apply(ctx, forgotten); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its place is given back", func() bool { return n.Stats().Spaces[0].Graph.Dead == 0 })
+	thief := node.Memory{ID: "thief", Content: "another", CreatedAt: day0, UpdatedAt: day0}
 	low := weight(t, 0.1)
 	rs, err := s.Apply(ctx, []store.Change{
-		{Kind: record.Delete, ID: "gone"},
 		{Kind: record.Put, ID: "patched", Value: record.AppendValue(nil, &m, 0)},
 		{Kind: record.Link, ID: "a", ToID: "linked", Weight: low},
 		{Kind: record.Link, ID: "a", ToID: "inhibited", Weight: -low},
-		{Kind: record.Put, ID: "gone", Value: record.AppendValue(nil, &again, 0)},
+		{Kind: record.Put, ID: "thief", Value: record.AppendValue(nil, &thief, 0)},
+		{Kind: record.Link, ID: "a", ToID: "thief", Weight: low},
 	})
 	for _, r := range rs {
 		if r.Err != nil || err != nil {
@@ -179,8 +184,11 @@ func TestLearningKeepsWhatPeopleWrote(t *testing.T) {
 	if a := accessOf(t, n, "patched"); a.Count != 2 {
 		t.Errorf("patched: %+v; want two accesses", a)
 	}
-	if a := accessOf(t, n, "gone"); a.Count != 0 {
-		t.Errorf("a new memory got the accesses of the one that had its id: %+v", a)
+	if a := accessOf(t, n, "thief"); a.Count != 0 {
+		t.Errorf("a new memory got the accesses of the one whose place it took: %+v", a)
+	}
+	if w := weightOf(t, n, "a", "thief"); w != 0.1 {
+		t.Errorf("its edge was strengthened for the one that was there before: %v", w)
 	}
 	if w := weightOf(t, n, "a", "linked"); w < 0.1 || w > 0.1+0.02 {
 		t.Errorf("weight of a link that was set to 0.1: %v", w)
