@@ -164,7 +164,7 @@ func TestRestoreIsTheSame(t *testing.T) {
 	}
 }
 
-// TestSnapshotsBesideWriters writes pairs, each in one group, and takes snapshots meanwhile: what was acknowledged before the call is in it, and no pair is torn.
+// TestSnapshotsBesideWriters writes pairs, each in one group, and takes snapshots meanwhile, beside compactions: what was acknowledged before the call is in it, and no pair is torn.
 func TestSnapshotsBesideWriters(t *testing.T) {
 	n, _ := running(t, small(t.TempDir()))
 	s, err := n.Store().Space("default")
@@ -194,6 +194,14 @@ func TestSnapshotsBesideWriters(t *testing.T) {
 			}
 		})
 	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if _, _, err := s.Compact(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
 	defer wg.Wait()
 	defer cancel()
 	for range 15 {
@@ -273,7 +281,7 @@ func TestReadsGoOnDuringARestore(t *testing.T) {
 			}
 		})
 	}
-	for range 20 {
+	for range 10 {
 		if _, err := n.Patch(t.Context(), "default", "m1", 0, text("changed")); err != nil {
 			t.Error(err)
 		}
