@@ -95,11 +95,13 @@ func (v Value) Seal(key Ord, version uint64) {
 
 // extend makes the whole CRC from that of v[24:].
 func (v Value) extend(body uint32, key Ord) uint32 {
-	var head [28]byte
-	copy(head[0:4], v[0:4])
-	copy(head[4:20], v[8:24])
-	binary.BigEndian.PutUint64(head[20:], uint64(key))
-	return crc32.Update(body, castagnoli, head[:])
+	crc := crc32.Update(crc32.Update(body, castagnoli, v[0:4]), castagnoli, v[8:24])
+	// The key, big endian: by hand, because it would have to be on the heap for the library.
+	crc = ^crc
+	for shift := 56; shift >= 0; shift -= 8 {
+		crc = castagnoli[byte(crc)^byte(uint64(key)>>shift)] ^ crc>>8
+	}
+	return ^crc
 }
 
 // Check tells whether v is whole and belongs under key.

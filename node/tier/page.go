@@ -61,14 +61,19 @@ func (t *table) at(ord record.Ord) (*page, int) {
 
 // reach is at, and makes the page.
 func (t *table) reach(ord record.Ord) (*page, int) {
-	pages := t.all()
-	if n := int(ord) / pageRows; n >= len(pages) {
-		for n >= len(pages) {
-			pages = append(pages, new(page))
-		}
-		t.pages.Store(&pages) // readers of the old slice do not look beyond its length
+	if p, i := t.at(ord); p != nil {
+		return p, i
 	}
+	t.grow(int(ord)/pageRows + 1)
 	return t.at(ord)
+}
+
+func (t *table) grow(n int) {
+	pages := t.all()
+	for len(pages) < n {
+		pages = append(pages, new(page))
+	}
+	t.pages.Store(&pages) // readers of the old slice do not look beyond its length
 }
 
 func (t *table) all() []*page {
