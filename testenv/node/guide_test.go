@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/engramd/engramd/testenv"
 	"github.com/engramd/engramd/testenv/node"
@@ -33,6 +34,10 @@ func remembered(t *testing.T) *node.Node {
 		n.Do(t, fmt.Sprintf(`curl -sf http://localhost:7432/api/v1/memories/remember -H "Content-Type: application/json" -d '{"id": "m%d", "content": "memory %d"}'`, i, i))
 	}
 	n.Do(t, `curl -sf http://localhost:7432/api/v1/links -H "Content-Type: application/json" -d '{"edges": [{"from": "m0", "to": "m1", "weight": 0.9}, {"from": "m1", "to": "m2", "weight": 0.8}]}'`)
+	n.Do(t, `curl -sf http://localhost:7432/api/v1/memories/recall -H "Content-Type: application/json" -d '{"seeds": ["m0", "m3", "m4", "m5", "m6", "m7"]}'`)
+	testenv.Eventually(t, 10*time.Second, "what was recalled is hot", func() bool {
+		return n.Shell(t, `curl -s http://localhost:7432/api/v1/admin/storage/stats | jq -e '.tier_distribution.hot > 0'`).Code == 0
+	})
 	n.Do(t, `curl -sf http://localhost:7432/api/v1/spread -H "Content-Type: application/json" -d '{"seeds": [{"id": "m0"}]}'`)
 	return n
 }
