@@ -122,10 +122,7 @@ func (s *Shelf) fillFile(ctx context.Context, to disk.FS, name string, f File) e
 	}
 	got, err := copyFile(ctx, to, f.Name, f.Name, all(from))
 	if err := errors.Join(err, from.Close()); err != nil {
-		if disk.IsFull(err) {
-			err = fmt.Errorf("%w: %w", store.ErrFull, err)
-		}
-		return fmt.Errorf("restore %s: %w", name, err)
+		return fmt.Errorf("restore %s: %w", name, asFull(err))
 	}
 	return f.compare(name, got)
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -125,4 +127,57 @@ func TestTooLittleRoom(t *testing.T) {
 	if _, err := w.shelf.Take(t.Context(), w.space); err == nil || errors.Is(err, snapshot.ErrDamaged) {
 		t.Errorf("where nobody knows: %v", err)
 	}
+}
+
+// TestDropDuringTake drops the space while it is copied: the drop does not wait for the copy, and nothing is left of it.
+func TestDropDuringTake(t *testing.T) {
+	w := newWorld(t)
+	w.fill(3000)
+	fsys, err := disk.NewOS(w.opts.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fsys.Close()
+	dropped, gone := make(chan error, 1), make(chan struct{})
+	w.opts.FS = &slow{FS: fsys, begin: func() {
+		go func() { dropped <- w.store.Drop(t.Context(), "default") }()
+		for !errors.Is(w.space.Err(), store.ErrNoSpace) {
+			runtime.Gosched()
+		}
+		close(gone)
+	}}
+	w.open()
+	_, err = w.shelf.Take(t.Context(), w.space)
+	if !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("take: %v; want ErrNoSpace", err)
+	}
+	<-gone
+	if err := <-dropped; err != nil {
+		t.Error(err)
+	}
+	if got := w.entries(); len(got) > 0 {
+		t.Errorf("left %v", got)
+	}
+}
+
+// A slow disk lets something happen at the first write of a base.
+type slow struct {
+	disk.FS
+	begin func()
+}
+
+func (s *slow) Create(name string) (disk.File, error) {
+	f, err := s.FS.Create(name)
+	return &slowFile{File: f, begin: s.begin}, err
+}
+
+type slowFile struct {
+	disk.File
+	begin func()
+	once  sync.Once
+}
+
+func (f *slowFile) WriteAt(b []byte, at int64) (int, error) {
+	f.once.Do(f.begin)
+	return f.File.WriteAt(b, at)
 }

@@ -29,7 +29,7 @@ func (s *Shelf) Take(ctx context.Context, space *store.Space) (Info, error) {
 	}
 	defer done()
 	if _, err := space.Checkpoint(ctx); err != nil {
-		return Info{}, fmt.Errorf("snapshot of space %s: %w", space.Name(), err)
+		return Info{}, fmt.Errorf("snapshot of space %s: %w", space.Name(), asFull(err))
 	}
 	size, err := allocated(space)
 	if err != nil {
@@ -123,12 +123,17 @@ func (s *Shelf) shelve(name Name, fill func(dir string) error) error {
 		err = s.fs.Rename(dir, name.String())
 	}
 	if err != nil {
-		if disk.IsFull(err) {
-			err = fmt.Errorf("%w: %w", store.ErrFull, err)
-		}
-		return errors.Join(err, s.clear(dir))
+		return errors.Join(asFull(err), s.clear(dir))
 	}
 	return s.fs.SyncDir(".")
+}
+
+// asFull says store.ErrFull where the disk says it.
+func asFull(err error) error {
+	if disk.IsFull(err) && !errors.Is(err, store.ErrFull) {
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return err
 }
 
 // take fills dir.
@@ -167,7 +172,12 @@ func Copy(ctx context.Context, space *store.Space, to disk.FS, dir string) (file
 	}
 	defer func() { err = errors.Join(err, base.Close()) }()
 	v := &vectorCopy{space: space, to: to, path: path.Join(dir, vectorFile)}
-	defer func() { err = errors.Join(err, v.close()) }()
+	defer func() {
+		err = errors.Join(err, v.close())
+		if gone := space.Err(); err != nil && gone != nil {
+			err = gone // its files were closed meanwhile
+		}
+	}()
 	w := newWriter(ctx, base)
 	w.stop = space.Err
 	buffered := bufio.NewWriterSize(w, copyBytes)
