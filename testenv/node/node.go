@@ -87,12 +87,28 @@ func (n *Node) answers() bool {
 // Stop ends the node in an orderly way (SIGTERM), and fails the test unless it ends well and in time.
 func (n *Node) Stop(t testing.TB) {
 	t.Helper()
-	if err := n.process.End(syscall.SIGTERM, stopsWithin); err != nil {
+	n.ends(t, syscall.SIGTERM)
+}
+
+// Ends waits for the end of a node that was told to end, and fails the test unless it ends well and in time.
+func (n *Node) Ends(t testing.TB) {
+	t.Helper()
+	n.ends(t, syscall.Signal(0)) // reaches nobody
+}
+
+func (n *Node) ends(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := n.process.End(sig, stopsWithin); err != nil {
 		t.Fatalf("testenv/node: %v", err)
 	}
 	if err := n.process.Err(); err != nil {
 		t.Fatalf("testenv/node: it ended badly: %v\n%s", err, n.Log(t))
 	}
+}
+
+// Signal sends a signal, and returns an error if the node is still there after that time.
+func (n *Node) Signal(sig syscall.Signal, within time.Duration) error {
+	return n.process.End(sig, within)
 }
 
 // Kill kills the node as a crash would.
