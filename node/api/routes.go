@@ -111,7 +111,7 @@ func (x *exchange) run(r *route) (err error) {
 	}
 	defer x.api.leave()
 	if r.long {
-		x.unhurried()
+		x.unhurried(time.Time{})
 		return r.handle(x)
 	}
 	timeout, err := x.q.duration("timeout", defaultTimeout)
@@ -124,11 +124,9 @@ func (x *exchange) run(r *route) (err error) {
 	return r.handle(x)
 }
 
-// unhurried takes the server's bounds on time away from a request that may take long; handlers of streams set their own.
-func (x *exchange) unhurried() {
-	control := http.NewResponseController(x.w)
-	_ = control.SetReadDeadline(time.Now().Add(stallTime)) // not supported outside a server, where there are no bounds either
-	_ = control.SetWriteDeadline(time.Time{})
+// unhurried moves the server's bound on the answer away from a request that may take longer. The bound on its body stays.
+func (x *exchange) unhurried(writeBy time.Time) {
+	_ = http.NewResponseController(x.w).SetWriteDeadline(writeBy) // not supported outside a server, where there are no bounds either
 }
 
 // patience is how long a request waits to be let in.

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -79,13 +81,17 @@ func (s *stream) stop() {
 	_ = s.control.SetReadDeadline(time.Unix(1, 0))
 }
 
-// lingerTime is how long a client that sends on is listened to after the answer.
-const lingerTime = time.Second
+// lingerTime is how long a connection stays open after an answer to a client that sends on.
+const lingerTime = 500 * time.Millisecond
 
-// linger sends the answer and drops what the client still sends, for a moment: were the connection closed before that is read, the kernel
-// would reset it, and the client could lose the answer that tells why.
+// linger sends the answer, and drops what the client still sends, for a moment: were the connection closed at once, the kernel would reset it,
+// and the client could lose the answer that tells why. A body whose reading was stopped cannot be read any more; then it only waits.
 func (s *stream) linger() {
 	_ = s.flush()
+	until := time.NewTimer(lingerTime)
+	defer until.Stop()
 	_ = s.control.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.Copy(io.Discard, s.x.r.Body)
+	if _, err := io.Copy(io.Discard, s.x.r.Body); errors.Is(err, os.ErrDeadlineExceeded) {
+		<-until.C // the request's context has ended with the deadline, and tells nothing of the client any more
+	}
 }
