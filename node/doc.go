@@ -23,6 +23,8 @@
 //	metrics    what /metrics tells.                                 -> all above
 //	node       this package: Options, Open, Run, Close, the Go API. -> all above
 //	api        HTTP, OpenAPI, problem documents.                    -> node, record, metrics
+//	api/view   what the API answers, as text for people.            -> api
+//	transfer   files into a node and out of one, in bulk.           -> api
 //	load       bench and demo.                                      -> node, api
 //
 // # How the rooms meet
