@@ -65,7 +65,7 @@
 //	DIR/wal/quarantine/    what of the log could not be read
 //	DIR/spaces/ID/base.db  bbolt: meta, records, edges, access, dead
 //	DIR/spaces/ID/vectors  by ordinal
-//	DIR/snapshots/
+//	DIR/snapshots/NAME/    manifest.json, base.db, vectors: see package snapshot
 //
 // A space id is the timeline. A restore ([store.Store.Adopt]) makes a space with a new id from the files of a snapshot
 // ([store.Space.CopyBase]) and swaps the name in the catalog: the log of the old timeline names the old id, and is ignored.

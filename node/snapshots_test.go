@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -443,4 +444,77 @@ func TestScheduledFailure(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	stop()
+}
+
+// TestDisasterRecovery restores the archive of a node that is lost into a new one whose log has hardly begun.
+func TestDisasterRecovery(t *testing.T) {
+	bucket := "file://" + t.TempDir()
+	lost, stop := running(t, small(t.TempDir()))
+	ctx := t.Context()
+	plant(t, lost, "default", 150)
+	for range 20 { // its log is far
+		spoil(t, lost, "default")
+		if err := lost.DropSpace(ctx, "default"); err != nil {
+			t.Fatal(err)
+		}
+		plant(t, lost, "default", 150)
+	}
+	before := withoutVersions(everything(t, lost, "default"))
+	taken, err := lost.Snapshot(ctx, "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lost.ArchiveSnapshots(ctx, bucket); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+
+	opts := small(t.TempDir())
+	n, stop := running(t, opts)
+	if _, err := n.FetchSnapshot(ctx, bucket, taken.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.RestoreSnapshot(ctx, taken.Name, ""); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, withoutVersions(everything(t, n, "default"))); diff != "" {
+		t.Errorf("restored (-want +got):\n%s", diff)
+	}
+	// Writes are younger than what was restored, and still there after a restart.
+	was, err := n.Get(ctx, "default", "m7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		now, err := n.Patch(ctx, "default", "m7", was.Version, text(fmt.Sprint(i)))
+		if err != nil || now.Version <= was.Version {
+			t.Fatalf("version %d after %d, %v", now.Version, was.Version, err)
+		}
+		got, err := n.Get(ctx, "default", "m7")
+		if err != nil || got.Content != fmt.Sprint(i) || !slices.Equal(got.Vector, was.Vector) {
+			t.Fatalf("%q with vector %v, %v; want %d, %v", got.Content, got.Vector, err, i, was.Vector)
+		}
+		was = got
+	}
+	again, err := n.Snapshot(ctx, "default")
+	if err != nil || again.LSN >= taken.LSN {
+		t.Errorf("the next snapshot is of LSN %d, %v; that of the lost node was %d", again.LSN, err, taken.LSN)
+	}
+	wanted := everything(t, n, "default")
+	stop()
+	n, _ = running(t, opts)
+	if diff := cmp.Diff(wanted, everything(t, n, "default")); diff != "" {
+		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+}
+
+var version = regexp.MustCompile(`"Version":[0-9]+,`)
+
+// withoutVersions leaves out what is of the log of one node.
+func withoutVersions(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = version.ReplaceAllString(l, "")
+	}
+	return out
 }
