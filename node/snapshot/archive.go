@@ -44,13 +44,17 @@ func (s *Shelf) ArchiveAll(ctx context.Context, bucketURL string) (added []Info,
 	}
 	var errs []error
 	for _, i := range infos {
-		if i.Damage != "" || slices.ContainsFunc(i.ArchivedTo, func(a Archive) bool { return a.URL == b.shown }) {
+		if i.Damage != "" {
 			continue
 		}
-		if err := s.archive(ctx, b, i.Name); err != nil {
+		there, err := b.has(ctx, i)
+		if err == nil && !there {
+			if err = s.archive(ctx, b, i.Name); err == nil {
+				added = append(added, i)
+			}
+		}
+		if err != nil {
 			errs = append(errs, err)
-		} else {
-			added = append(added, i)
 		}
 		if ctx.Err() != nil {
 			break

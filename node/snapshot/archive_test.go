@@ -69,6 +69,13 @@ func TestArchiveAndFetch(t *testing.T) {
 	if diff := cmp.Diff(was, stored(t, dir)); diff != "" {
 		t.Errorf("the bucket changed (-before +after):\n%s", diff)
 	}
+	// Somebody emptied the bucket.
+	if err := os.RemoveAll(filepath.Join(dir, second.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if added, err := w.shelf.ArchiveAll(t.Context(), u); err != nil || len(added) != 1 || added[0].Name != second.Name {
+		t.Errorf("after a loss: %v, %v", added, err)
+	}
 	archived, err := snapshot.Archived(t.Context(), u)
 	if err != nil || len(archived) != 2 || archived[0].Name != second.Name || archived[0].Bytes != second.Bytes {
 		t.Errorf("archived: %+v, %v", archived, err)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path"
+	"slices"
 
 	"github.com/engramd/engramd/node/record"
 	"gocloud.dev/blob"
@@ -75,6 +77,18 @@ func openBucket(ctx context.Context, s string) (*bucket, error) {
 		return nil, fmt.Errorf("open bucket %s: %w", b.shown, err)
 	}
 	return b, nil
+}
+
+// has tells whether a snapshot was archived here, and still is.
+func (b *bucket) has(ctx context.Context, i Info) (bool, error) {
+	if !slices.ContainsFunc(i.ArchivedTo, func(a Archive) bool { return a.URL == b.shown }) {
+		return false, nil
+	}
+	there, err := b.Exists(ctx, path.Join(i.Name, manifestFile))
+	if err != nil {
+		return false, fmt.Errorf("look for %s in %s: %w", i.Name, b.shown, err)
+	}
+	return there, nil
 }
 
 // put writes an object; after an error there is none, or the one that was there before.
