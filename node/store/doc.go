@@ -3,8 +3,9 @@
 //
 // # The way of a write
 //
-// A caller hands a group of [Change] to [Store.Apply] and waits. The only writer takes the groups that wait,
-// in order; for each change it looks at what is there (index, and what this batch did before), refuses
+// A caller hands a group of [Change] to [Space.Apply] and waits. The log takes the groups that wait,
+// in order; for each change the writer looks at what is there (index, and what this batch and the one before it, which may still be
+// on its way to the disk, do), refuses
 // it ([ErrExists], [ErrVersion], [ErrNotFound]) or gives it an LSN, an ordinal and a version; it writes and
 // syncs the batch; then makes it visible in the index and the memtable, feeds the views, and lets the
 // callers go. Nothing is visible before it is durable, so nobody can read what a crash takes back. A group

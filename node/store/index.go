@@ -9,8 +9,8 @@ import (
 )
 
 // An index is what is resident of every memory of a space: its id, its ordinal and its version. It holds no
-// pointers, so that a million of them cost the garbage collector nothing. The writer alone changes it, under the lock of
-// the space; the writer alone may also read it without.
+// pointers, so that a million of them cost the garbage collector nothing. It is changed under the writer's lock and that of
+// the space, and read under either.
 type index struct {
 	rows  []row  // by ordinal
 	slots []slot // open addressing by hash of the id

@@ -2,9 +2,14 @@
 //
 // # Group commit
 //
-// Callers queue groups with [Log.Append] and wait. One writer takes all that wait, lets each append its entries
+// Callers queue groups with [Log.Append] and wait. A writer takes those that wait, lets each append its entries
 // to one batch, writes the batch with one call and syncs it with one fdatasync, hands it to the [Applier], and answers.
 // It adds no delay: while it syncs, the next batch gathers. A group is never split over batches.
+//
+// Two writers do this hand over hand, through three turns: placing, writing (with the sync), applying (with the answers). Each has one of them
+// at a time, and batches stay in their order, so that one batch is placed, and the one before the last applied, while
+// another is synced. Where a sync takes long all callers are waited for, because a batch of all is the most for a sync. Where it
+// takes less than the work, each batch leaves half of the callers to the next one.
 //
 // # Batches
 //
@@ -31,10 +36,10 @@
 //
 // A failed sync (or a write that failed for another reason than a full disk) poisons the log: what the disk has is unknown, so that
 // [ErrPoisoned] answers every append until the process is started again. It is never retried. No room
-// for a segment gives [ErrFull] for as long as it lasts.
+// for a segment gives [ErrFull] for as long as it lasts. A batch that was placed upon one that failed fails with it.
 //
 // # Ownership
 //
-// Open reads; [Log.Run] owns the writer and the preparation of segments; Close comes after Run. Batches handed to
+// Open reads; [Log.Run] owns the writers and the preparation of segments; Close comes after Run. Batches handed to
 // a replay function or an Applier must not be kept.
 package wal

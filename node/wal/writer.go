@@ -64,44 +64,53 @@ func (b *batch) next(ctx context.Context) bool {
 		l.writing.take()
 	}
 	var err error
-	failed := b.first != l.next
-	if failed {
-		err = l.failed
-		b.abort()
-		l.placed = l.next
-		l.placing.pass()
+	if b.first == l.next {
+		err = b.write()
 	} else {
-		l.gather()
-		b.fill()
-		l.flying.Add(int64(len(b.waiters)))
-		l.placing.pass()
-		if err = b.sync(); err != nil {
-			l.failed = err
-			b.abort()
-		} else {
-			l.applying.take()
-		}
+		err = b.fall()
 	}
 	l.writing.pass()
-	begin := time.Now()
-	if err == nil {
-		l.applier.Commit()
-	}
-	for _, w := range b.waiters {
-		w.done <- err
-	}
-	if !failed {
-		l.flying.Add(-int64(len(b.waiters)))
-	}
-	l.workTime.Store(int64(time.Since(begin)))
+	b.answer(err)
 	l.applying.pass()
 	return true
 }
 
-// abort takes the turn at applying, and gives the batch up.
-func (b *batch) abort() {
-	b.log.applying.take()
-	b.log.applier.Abort()
+// write makes the batch durable. It passes on the turn at placing, and takes that at applying.
+func (b *batch) write() error {
+	l := b.log
+	b.gather()
+	l.flying.Add(int64(len(b.waiters)))
+	l.placing.pass()
+	err := b.sync()
+	l.applying.take()
+	if err != nil {
+		l.failed = err
+		l.applier.Abort()
+	}
+	return err
+}
+
+// fall gives the batch up with the one before, and passes on and takes the same turns as write.
+func (b *batch) fall() error {
+	l := b.log
+	l.flying.Add(int64(len(b.waiters)))
+	l.applying.take()
+	l.applier.Abort()
+	l.placed = l.next
+	l.placing.pass()
+	return l.failed
+}
+
+func (b *batch) answer(err error) {
+	begin := time.Now()
+	if err == nil {
+		b.log.applier.Commit()
+	}
+	for _, w := range b.waiters {
+		w.done <- err
+	}
+	b.log.flying.Add(-int64(len(b.waiters)))
+	b.log.workTime.Store(int64(time.Since(begin)))
 }
 
 // await waits until somebody waits: true; or until the log is closing and nobody does.
@@ -135,19 +144,22 @@ func (l *Log) queued(ending bool) (closed bool) {
 	return l.closed
 }
 
-// gather takes along who came while the last batch was written. Where a sync takes long, the callers of that batch are let queue up again, too:
-// what they need for it is less than they would wait for the sync after this one.
-func (l *Log) gather() {
+// gather takes along who came while the last batch was written. Where a sync takes long, the callers of that batch are let queue up again, too,
+// until nobody comes any more: what they need for it is less than they would wait for the sync after this one.
+func (b *batch) gather() {
+	l := b.log
 	l.queued(false)
+	b.fill()
 	if l.quick() {
 		return
 	}
 	l.applying.take()
 	l.applying.pass()
-	for n := -1; n < len(l.waiting); {
-		n = len(l.waiting)
+	for before := -1; before < len(b.waiters); {
+		before = len(b.waiters)
 		runtime.Gosched()
 		l.queued(false)
+		b.fill()
 	}
 }
 
@@ -159,7 +171,7 @@ func (l *Log) quick() bool {
 
 // slowFactor is how many times longer than applying and answering a batch a sync takes where it is worth waiting for all. Applying and answering is
 // a quarter of the work or less: the callers have the rest.
-const slowFactor = 8
+const slowFactor = 10
 
 // fill puts those who wait into the batch, but for what belongs to the next one.
 func (b *batch) fill() {
