@@ -84,6 +84,7 @@ type exchange struct {
 	w   http.ResponseWriter
 	r   *http.Request
 	q   query
+	in  bool // it has a turn
 }
 
 func (x *exchange) ctx() context.Context { return x.r.Context() }

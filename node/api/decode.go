@@ -75,9 +75,24 @@ func checkDepth(field string, b []byte) error {
 	return nil
 }
 
+// read reads the body. Others have the request's turn meanwhile: a thousand clients that send half a body must not keep everybody else out.
+func (x *exchange) read(limit int64) (*body, error) {
+	had := x.in
+	x.leave()
+	b, err := x.api.bodies.read(x.r, limit)
+	if err != nil || !had {
+		return b, err
+	}
+	if err := x.enter(); err != nil {
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
 // readJSON reads a JSON body into what is asked for. An empty body is allowed where optional says so.
 func (x *exchange) readJSON(limit int64, optional bool, into any) error {
-	b, err := x.api.bodies.read(x.r, limit)
+	b, err := x.read(limit)
 	if err != nil {
 		return err
 	}
@@ -93,7 +108,7 @@ func (x *exchange) readJSON(limit int64, optional bool, into any) error {
 
 // readJSONAs reads a body of one of some media types.
 func (x *exchange) readJSONAs(limit int64, into any, media ...string) error {
-	b, err := x.api.bodies.read(x.r, limit)
+	b, err := x.read(limit)
 	if err != nil {
 		return err
 	}

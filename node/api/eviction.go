@@ -69,7 +69,7 @@ func (x *exchange) eviction() error {
 
 // changeEviction takes # comments, as the guide writes them.
 func (x *exchange) changeEviction() error {
-	b, err := x.api.bodies.read(x.r, maxAdminBody)
+	b, err := x.read(maxAdminBody)
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,7 @@ func FuzzComments(f *testing.F) {
 func FuzzLines(f *testing.F) {
 	f.Add("a\nb\r\n\nc", 10)
 	f.Add(strings.Repeat("x", 40)+"\ny", 10)
+	f.Add(strings.Repeat("x", 1000)+"\ny", 10)
 	f.Add("", 0)
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		limit = max(1, limit%64)

@@ -17,7 +17,7 @@ type RecallRequest struct {
 	Seeds  []Seed `json:"seeds,omitempty" desc:"at most 10000"`
 	Vector Vector `json:"vector,omitempty"`
 	Metric string `json:"metric,omitempty" enum:"cosine,dot" desc:"what near is; cosine if absent"`
-	Limit  int    `json:"limit,omitzero" desc:"1 to 10000; 20 if absent"`
+	Limit  int    `json:"limit,omitzero" desc:"1 to 1000; 20 if absent"`
 	Direct bool   `json:"direct,omitzero" desc:"only seeds and what is near: no activation spreads"`
 	SpreadOptions
 	Filter  Filter `json:"filter,omitzero" desc:"which memories may be hits; others pass activation on all the same"`
@@ -60,7 +60,7 @@ var recallRoutes = []route{
 	},
 	{
 		method: "GET", path: prefix + "/memories/recall", needs: Read, does: "Recall by seeds, by a vector, or both",
-		params: slices.Concat([]param{paramSpace, paramVectors, paramTimeout}, spreadParams, []param{
+		params: slices.Concat([]param{paramSpace, paramVectors, paramTimeout, {name: "limit", desc: "1 to 1000; 20", of: 0}}, spreadParams, []param{
 			{name: "vector", desc: "base64 of float32, little endian", of: ""},
 			{name: "metric", desc: "what near is", of: "", enum: []string{"cosine", "dot"}},
 			{name: "direct", desc: "no activation spreads", of: false},
@@ -119,6 +119,9 @@ func (x *exchange) recall(in *RecallRequest) error {
 	space, err := x.space(in.Space)
 	if err != nil {
 		return err
+	}
+	if in.Limit > maxList {
+		return invalid("limit", "%d is above %d", in.Limit, maxList)
 	}
 	q, err := in.query()
 	if err != nil {

@@ -106,10 +106,10 @@ func (x *exchange) run(r *route) (err error) {
 	if r.free {
 		return r.handle(x)
 	}
-	if err := x.api.enter(x.ctx()); err != nil {
+	if err := x.enter(); err != nil {
 		return err
 	}
-	defer x.api.leave()
+	defer x.leave()
 	if r.long {
 		x.unhurried(time.Time{})
 		return r.handle(x)
@@ -153,7 +153,20 @@ func (a *API) enter(ctx context.Context) error {
 	}
 }
 
-func (a *API) leave() { <-a.turns }
+// enter takes a turn for the request.
+func (x *exchange) enter() error {
+	err := x.api.enter(x.ctx())
+	x.in = err == nil
+	return err
+}
+
+// leave gives the turn to another request, if this one has it.
+func (x *exchange) leave() {
+	if x.in {
+		x.in = false
+		<-x.api.turns
+	}
+}
 
 // space returns the space that is asked for: that of the URL or of the body.
 func (x *exchange) space(body string) (string, error) {

@@ -52,11 +52,7 @@ var snapshotRoutes = []route{
 	{
 		method: "DELETE", path: snapshotsPath + "/{name}", needs: Admin, does: "Delete a snapshot", params: []param{paramTimeout}, status: http.StatusNoContent,
 		handle: func(x *exchange) error {
-			name, err := snapshotName(x.r.PathValue("name"))
-			if err != nil {
-				return err
-			}
-			if err := x.api.node.DeleteSnapshot(name); err != nil {
+			if err := x.api.node.DeleteSnapshot(x.r.PathValue("name")); err != nil {
 				return err
 			}
 			x.w.WriteHeader(http.StatusNoContent)
@@ -88,7 +84,7 @@ var snapshotRoutes = []route{
 		method: "POST", path: snapshotsPath + "/verify", needs: Admin, does: "Read all of a snapshot and compare", long: true,
 		in: SnapshotRequest{}, out: snapshot.Info{}, example: `{"name":"20261122T030000Z-default"}`,
 		handle: func(x *exchange) error {
-			in, err := x.readNamed()
+			in, err := x.readSnapshot(false)
 			if err != nil {
 				return err
 			}
@@ -100,7 +96,7 @@ var snapshotRoutes = []route{
 		method: "POST", path: snapshotsPath + "/restore", needs: Admin, does: "Put a snapshot in place of a space, under a new timeline", long: true,
 		in: SnapshotRequest{}, out: Space{}, example: `{"name":"20261122T030000Z-default","space":"default"}`,
 		handle: func(x *exchange) error {
-			in, err := x.readNamed()
+			in, err := x.readSnapshot(false)
 			if err != nil {
 				return err
 			}
@@ -126,7 +122,7 @@ var snapshotRoutes = []route{
 		method: "POST", path: snapshotsPath + "/fetch", needs: Admin, does: "Copy a snapshot from a bucket to this node", long: true,
 		in: SnapshotRequest{}, out: snapshot.Info{}, example: `{"bucket":"s3://backups?region=eu-central-1","name":"20261122T030000Z-default"}`,
 		handle: func(x *exchange) error {
-			in, err := x.readNamed()
+			in, err := x.readSnapshot(false)
 			if err != nil {
 				return err
 			}
@@ -138,23 +134,6 @@ var snapshotRoutes = []route{
 
 func (x *exchange) readSnapshot(optional bool) (in SnapshotRequest, err error) {
 	return in, x.readJSON(maxAdminBody, optional, &in)
-}
-
-// readNamed reads a request that names a snapshot.
-func (x *exchange) readNamed() (SnapshotRequest, error) {
-	in, err := x.readSnapshot(false)
-	if err == nil {
-		_, err = snapshotName(in.Name)
-	}
-	return in, err
-}
-
-// snapshotName refuses what no snapshot can be called, paths above all.
-func snapshotName(name string) (string, error) {
-	if _, err := snapshot.ParseName(name); err != nil {
-		return "", invalid("name", "%.100q is no name of a snapshot", name)
-	}
-	return name, nil
 }
 
 func (x *exchange) snapshots(all []snapshot.Info, err error) error {

@@ -59,7 +59,6 @@ type Activated struct {
 
 var spreadParams = []param{
 	{name: "seed", desc: "the id of a memory where activation 1 begins", of: "", many: true},
-	{name: "limit", desc: "1 to 10000; 20", of: 0},
 	{name: "hops", desc: "1 to 10; 3", of: 0},
 	{name: "fan_out", desc: "1 to 1024; 16", of: 0},
 	{name: "threshold", desc: "0 to 1; 0.01", of: 0.0},
@@ -81,7 +80,7 @@ var spreadRoutes = []route{
 	},
 	{
 		method: "GET", path: prefix + "/spread", needs: Read, does: "Let activation spread from seeds; writes nothing, counts no access",
-		params: append([]param{paramSpace, paramTimeout}, spreadParams...), out: Spreading{},
+		params: append([]param{paramSpace, paramTimeout, {name: "limit", desc: "1 to 10000; 20", of: 0}}, spreadParams...), out: Spreading{},
 		handle: func(x *exchange) error {
 			in := SpreadRequest{}
 			var err error

@@ -191,7 +191,7 @@ func TestRecall(t *testing.T) {
 	if len(r.Hits) != 1 || r.Hits[0].Memory.ID != "m2" {
 		t.Errorf("%+v", r)
 	}
-	for _, body := range []string{`{}`, `{"vector":[1]}`, `{"vector":[1e999,1]}`, `{"seeds":["m0"],"metric":"x"}`, `{"seeds":["m0"],"limit":-1}`, `{"seeds":[{"id":"m0","activation":2}]}`} {
+	for _, body := range []string{`{}`, `{"vector":[1]}`, `{"vector":[1e999,1]}`, `{"seeds":["m0"],"metric":"x"}`, `{"seeds":["m0"],"limit":-1}`, `{"seeds":["m0"],"limit":1001}`, `{"seeds":[{"id":"m0","activation":2}]}`} {
 		w.must(http.StatusBadRequest, "POST", "/api/v1/memories/recall", body)
 	}
 	deadline := time.Now().Add(10 * time.Second)
@@ -252,5 +252,6 @@ func TestSnapshots(t *testing.T) {
 	for _, name := range []string{"..", "../../etc", "%2e%2e", "..%2f..%2fetc", "20261122T030000Z-..", "x\\u0000", "/etc/passwd", "20261122T030000Z-default/../x"} {
 		w.must(http.StatusBadRequest, "POST", at+"/restore", `{"name":"`+name+`"}`)
 		w.must(http.StatusBadRequest, "POST", at+"/verify", `{"name":"`+name+`"}`)
+		w.must(http.StatusBadRequest, "POST", at+"/fetch", `{"bucket":"`+bucket+`","name":"`+name+`"}`)
 	}
 }

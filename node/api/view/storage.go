@@ -42,13 +42,16 @@ func Storage(w io.Writer, s api.Storage) error {
 	return p.to(w)
 }
 
-// Evicted writes what a sweep did.
-func Evicted(w io.Writer, e api.Evicted) error {
+// EvictedIDs writes how many of single memories were moved; the others were there already.
+func EvictedIDs(w io.Writer, e api.Evicted) error {
 	p := &page{}
-	if e.Evicted > 0 {
-		p.line("%s evicted", count(e.Evicted, "memory", "memories"))
-		return p.to(w)
-	}
+	p.line("%s evicted", count(e.Evicted, "memory", "memories"))
+	return p.to(w)
+}
+
+// Swept writes what a sweep did.
+func Swept(w io.Writer, e api.Evicted) error {
+	p := &page{}
 	p.line("hot to warm %d, warm to hot %d, warm to cold %d (in the background)", e.HotToWarm, e.WarmToHot, e.WarmToCold)
 	return p.to(w)
 }

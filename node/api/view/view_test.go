@@ -53,9 +53,9 @@ func TestViews(t *testing.T) {
 		"storage_troubled": func(w io.Writer) error { return view.Storage(w, troubled) },
 		"storage_empty":    func(w io.Writer) error { return view.Storage(w, api.Storage{Owner: "node"}) },
 		"evicted": func(w io.Writer) error {
-			return view.Evicted(w, api.Evicted{Swept: tier.Swept{HotToWarm: 3, WarmToCold: 9}})
+			return view.Swept(w, api.Evicted{Swept: tier.Swept{HotToWarm: 3, WarmToCold: 9}})
 		},
-		"evicted_ids": func(w io.Writer) error { return view.Evicted(w, api.Evicted{Evicted: 1}) },
+		"evicted_ids": func(w io.Writer) error { return view.EvictedIDs(w, api.Evicted{Evicted: 1}) },
 		"compacted": func(w io.Writer) error {
 			return view.Compacted(w, api.Compacted{Space: "default", BeforeBytes: 5 << 20, AfterBytes: 1 << 20})
 		},
