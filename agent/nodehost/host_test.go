@@ -104,11 +104,11 @@ func TestServe(t *testing.T) {
 func TestRoles(t *testing.T) {
 	o := options(t, "")
 	o.Access.TokenFile = filepath.Join(t.TempDir(), "tokens")
-	tokens := ""
+	var tokens strings.Builder
 	for _, role := range []string{"read", "write", "approve", "admin"} {
-		tokens += fmt.Sprintf("%s:%s:%s\n", role, role, role+"-0123456789abcdef")
+		fmt.Fprintf(&tokens, "%s:%s:%s\n", role, role, role+"-0123456789abcdef")
 	}
-	if err := os.WriteFile(o.Access.TokenFile, []byte(tokens), 0o600); err != nil {
+	if err := os.WriteFile(o.Access.TokenFile, []byte(tokens.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	url, _ := serve(t, o)
@@ -117,7 +117,16 @@ func TestRoles(t *testing.T) {
 		role               string // the least that is let in
 	}{
 		{"GET", "/health", "", ""},
+		{"GET", "/openapi.json", "", ""},
+		{"GET", "/metrics", "", "read"},
 		{"GET", "/api/v1/memories/nothing", "", "read"},
+		{"GET", "/api/v1/memories/export", "", "read"},
+		{"POST", "/api/v1/memories/recall", `{"seeds": ["m"]}`, "read"},
+		{"POST", "/api/v1/links", `{"from": "m", "to": "n"}`, "write"},
+		{"DELETE", "/api/v1/memories/nothing", "", "write"},
+		{"POST", "/api/v1/admin/maintenance/disable", "", "admin"},
+		{"POST", "/api/v1/admin/storage/evict-now", "", "admin"},
+		{"POST", "/api/v1/spaces", `{"name": "s"}`, "admin"},
 		{"POST", "/api/v1/memories/remember", `{"id": "m", "content": "x"}`, "write"},
 	} {
 		in := tt.role == ""

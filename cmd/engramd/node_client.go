@@ -100,9 +100,20 @@ func askNode[T any](n *nodeAsk, cmd *cobra.Command, question func(context.Contex
 	defer c.Close()
 	answer, err := question(cmd.Context(), c)
 	if err != nil {
-		return err
+		return advised(err)
 	}
 	return n.print(cmd.OutOrStdout(), answer, func(w io.Writer) error { return text(w, answer) })
+}
+
+// advised adds the flag that helps, where there is one.
+func advised(err error) error {
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+		return fmt.Errorf("%w: name the CA with --ca-file", err)
+	}
+	if p, refused := errors.AsType[*api.Problem](err); refused && p.Status == http.StatusUnauthorized {
+		p.Remedy = "name one with --token-file or ENGRAMD_TOKEN"
+	}
+	return err
 }
 
 // done prints that something was done, where there is nothing else to print.

@@ -24,12 +24,12 @@ With ids, move these memories down whatever their activation.`,
 			if err != nil {
 				return usageError{err}
 			}
+			if len(ids) == 0 {
+				return askNode(n, cmd, func(ctx context.Context, c *api.Client) (api.Evicted, error) { return c.EvictNow(ctx) }, view.Swept)
+			}
 			return askNode(n, cmd, func(ctx context.Context, c *api.Client) (api.Evicted, error) {
-				if len(ids) == 0 {
-					return c.EvictNow(ctx)
-				}
 				return c.Evict(ctx, n.space, ids, target)
-			}, view.Evicted)
+			}, view.EvictedIDs)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "warm", "warm or cold; of ids")

@@ -38,7 +38,7 @@ same bytes.`,
 			lines, err := e.Run(cmd.Context(), c)
 			stop()
 			if err != nil {
-				return err
+				return advised(err)
 			}
 			if e.File != transfer.Stdin {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d lines\n", e.File, lines)

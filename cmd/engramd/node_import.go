@@ -72,7 +72,7 @@ func (i *importing) run(cmd *cobra.Command, files []string) error {
 		all.Memories, all.Same, all.Edges, all.Failed = all.Memories+report.Memories, all.Same+report.Same, all.Edges+report.Edges, all.Failed+report.Failed
 		all.Through, all.Noted = report.Through, report.Noted
 		if err != nil {
-			return i.cutOff(file, report, err)
+			return i.cutOff(file, report, advised(err))
 		}
 	}
 	err = i.print(cmd.OutOrStdout(), all, func(w io.Writer) error {
