@@ -229,7 +229,7 @@ func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		t.Error(err)
 	}
-	if s := complaint.String(); strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") {
+	if s := complaint.String(); strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") || strings.Contains(s, "DATA RACE") {
 		t.Errorf("round %d: the child died:\n%.6000s", h.rounds, s)
 	}
 }

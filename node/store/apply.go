@@ -54,10 +54,6 @@ func (st *Store) admit(ctx context.Context) error {
 	if st.memory.Load() < st.opts.MemtableBytes {
 		return nil
 	}
-	if cause := st.checkpointFailure(); cause != nil {
-		st.requestCheckpoint() // there may be room again by the next write
-		return cause
-	}
 	deadline := time.NewTimer(st.opts.BusyWait)
 	defer deadline.Stop()
 	for {
@@ -65,7 +61,10 @@ func (st *Store) admit(ctx context.Context) error {
 		if st.memory.Load() < st.opts.MemtableBytes {
 			return nil
 		}
-		st.requestCheckpoint()
+		st.requestCheckpoint() // where the last one failed, there may be room again by the next write
+		if cause := st.checkpointFailure(); cause != nil {
+			return cause
+		}
 		select {
 		case <-freed:
 		case <-deadline.C:

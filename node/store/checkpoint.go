@@ -132,6 +132,19 @@ func (st *Store) checkpoints(ctx context.Context) {
 		case <-st.wanted:
 		}
 		st.noteCheckpoint(st.Checkpoint(ctx))
+		if st.checkpointFailure() != nil {
+			pause(ctx, st.opts.WAL.Retry)
+		}
+	}
+}
+
+// pause waits between two tries of what failed.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -173,3 +173,30 @@ func TestRecodeOnAFullDisk(t *testing.T) {
 		t.Errorf("with room again: %d recoded, %v", n, err)
 	}
 }
+
+// TestWritersThatWaitLearnOfAFullDisk: those who wait at the bound when the checkpoint fails are told why, not that the node is busy.
+func TestWritersThatWaitLearnOfAFullDisk(t *testing.T) {
+	var d disease
+	l := live(t, t.TempDir(), func(o *store.Options) {
+		o.MemtableBytes = 64 << 10
+		o.AtCommit(d.commit)
+	})
+	s := l.space("default")
+	d.set(fullDisk["write"])
+	errs := make(chan error)
+	for w := range 8 {
+		go func() {
+			for i := 0; ; i++ {
+				if _, err := s.Apply(t.Context(), []store.Change{put(fmt.Sprint(w, "-", i), strings.Repeat("x", 1000))}); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	for range 8 {
+		if err := <-errs; !errors.Is(err, store.ErrFull) {
+			t.Errorf("%v; want ErrFull", err)
+		}
+	}
+}

@@ -226,8 +226,10 @@ func (st *Store) noteCheckpoint(err error) {
 		readOnly := fmt.Errorf("%w: %w", ErrReadOnly, err)
 		st.broken.CompareAndSwap(nil, &readOnly)
 	}
-	st.failure.Store(&err)
-	st.opts.Logger.Error("checkpoint failed", "error", err)
+	if before := st.failure.Swap(&err); before == nil || (*before).Error() != err.Error() {
+		st.opts.Logger.Error("checkpoint failed", "error", err)
+	}
+	st.room.signal() // whoever waits for it learns why it does not come
 }
 
 // checkpointFailure returns why memtables do not get into their bases, or nil.

@@ -72,6 +72,9 @@ func (o Options) withDefaults() Options {
 		o.WAL.FS = o.FS
 	}
 	o.WAL.Logger = o.Logger
+	if o.WAL.Retry == 0 {
+		o.WAL.Retry = time.Second // a checkpoint that failed is tried again as often
+	}
 	if o.WALRetention != 0 {
 		o.WAL.Retention = o.WALRetention
 	}
