@@ -13,6 +13,9 @@ import (
 // maxKeepers bounds with how many others of the same content, but with other vectors, a memory is compared.
 const maxKeepers = 8
 
+// perMerge is how many duplicates are merged in one slice.
+const perMerge = 64
+
 // A member is a memory that may have duplicates.
 type member struct {
 	ord     record.Ord
@@ -83,22 +86,25 @@ func (p *pass) members(dst []member, prints []uint64) ([]member, error) {
 
 // same merges members of one hash, the oldest first, each into the first that is its exact duplicate.
 func (p *pass) same(ctx context.Context, members []member) error {
-	var keepers []record.Ord
-	for _, m := range members {
-		merged := false
-		for _, keeper := range keepers {
+	rest := make([]record.Ord, len(members))
+	for i, m := range members {
+		rest[i] = m.ord
+	}
+	for range maxKeepers {
+		if len(rest) < 2 {
+			return nil
+		}
+		var left []record.Ord
+		for part := range slices.Chunk(rest[1:], perMerge) {
+			var others []record.Ord
 			var failed error
-			err := p.opts.Slice(ctx, func() { merged, failed = p.merge(ctx, keeper, m.ord) })
+			err := p.opts.Slice(ctx, func() { others, failed = p.merge(ctx, rest[0], part) })
 			if err = cmp.Or(err, failed); err != nil {
 				return err
 			}
-			if merged {
-				break
-			}
+			left = append(left, others...)
 		}
-		if !merged && len(keepers) < maxKeepers {
-			keepers = append(keepers, m.ord)
-		}
+		rest = left
 	}
 	return nil
 }

@@ -12,26 +12,64 @@ import (
 	"github.com/engramd/engramd/node/tier"
 )
 
-// merge makes other, the newer one, a redirect to keeper if they are exact duplicates at this moment.
-func (r *round) merge(ctx context.Context, keeper, other record.Ord) (merged bool, err error) {
+// merge makes those of others, which are newer, redirects to keeper that are its exact duplicates at this moment. It returns those that are
+// not.
+func (r *round) merge(ctx context.Context, keeper record.Ord, others []record.Ord) (left []record.Ord, err error) {
 	a, err := r.whole(ctx, keeper)
-	if a == nil || err != nil {
-		return false, err
+	if a == nil || err != nil || r.over(a.ExpiresAt) {
+		return others, err
 	}
-	b, err := r.whole(ctx, other)
-	if b == nil || err != nil {
-		return false, err
+	var covered, merged []*known // that the keeper need not change for; that are redirects now
+	for _, ord := range others {
+		b, err := r.whole(ctx, ord)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil || r.over(b.ExpiresAt) {
+			continue
+		}
+		united, duplicate := unite(&a.Memory, &b.Memory)
+		switch {
+		case !duplicate || !Before(&a.Memory, &b.Memory):
+			left = append(left, ord)
+			continue
+		case Covers(&a.Memory, &united):
+			covered = append(covered, b)
+			continue
+		}
+		done, err := r.redirect(ctx, a, []*known{b}, &united)
+		if err != nil {
+			return nil, err
+		}
+		merged = append(merged, done...)
+		if a, err = r.whole(ctx, keeper); a == nil || err != nil {
+			return left, err // the next round looks again
+		}
 	}
-	united, same := unite(&a.Memory, &b.Memory)
-	if !same || !Before(&a.Memory, &b.Memory) || r.over(a.ExpiresAt) || r.over(b.ExpiresAt) {
-		return false, nil
+	done, err := r.redirect(ctx, a, covered, &a.Memory)
+	if err != nil {
+		return nil, err
 	}
-	merged, err = r.redirect(ctx, a, b, &united)
-	if !merged || err != nil {
-		return false, err
+	return left, r.tidy(ctx, keeper, append(merged, done...))
+}
+
+// tidy moves what edges redirects to keeper still have.
+func (r *round) tidy(ctx context.Context, keeper record.Ord, merged []*known) error {
+	target, err := r.read(keeper)
+	if target == nil || err != nil || target.Redirect != "" {
+		return err
 	}
-	r.report.Merged++
-	return true, r.settleOne(ctx, other) // edges that came meanwhile, and those of the redirect itself
+	var redirects []*known
+	for _, m := range merged {
+		redirect, err := r.read(m.ord)
+		if err != nil {
+			return err
+		}
+		if redirect != nil && redirect.Redirect == target.ID {
+			redirects = append(redirects, redirect)
+		}
+	}
+	return r.relink(ctx, redirects, target)
 }
 
 // whole reads a memory with its vector; nil if it is gone, damaged or changes.
@@ -52,33 +90,64 @@ func (r *round) whole(ctx context.Context, ord record.Ord) (*known, error) {
 	return m, nil
 }
 
-// redirect makes b a redirect to a, and a united, with the edges of both. It is one group, which holds if neither has changed.
-func (r *round) redirect(ctx context.Context, a, b *known, united *record.Memory) (bool, error) {
+// redirect makes all of bs redirects to a, and a united, with the edges of all. Each holds if neither it nor a has changed. It returns
+// those that are redirects now. Where united is not what a is there is only one.
+func (r *round) redirect(ctx context.Context, a *known, bs []*known, united *record.Memory) (merged []*known, err error) {
+	for len(bs) > 0 {
+		done, n, err := r.redirectSome(ctx, a, bs, united)
+		r.report.Merged += len(done)
+		merged = append(merged, done...)
+		if err != nil {
+			return merged, err
+		}
+		bs = bs[n:]
+	}
+	return merged, nil
+}
+
+// redirectSome does one group of redirect and returns how many of bs were in it.
+func (r *round) redirectSome(ctx context.Context, a *known, bs []*known, united *record.Memory) (merged []*known, n int, err error) {
 	r.opts.Linking.Lock()
 	defer r.opts.Linking.Unlock()
-	changes := []store.Change{r.redirectTo(b, a)}
-	if !same(&a.Memory, united) {
-		changes = append(changes, putUnited(a, united))
-	}
-	if b.Access.Count > 0 {
-		changes = append(changes, store.Change{Kind: record.Touch, Ord: a.ord, Access: accessOf(a.Access, b.Access)})
-	}
-	for _, e := range r.edges(b.ord, a.ord, perGroup) {
-		if e.lacking {
-			changes = append(changes, e.link())
+	var changes []store.Change
+	var leads []int
+	set := map[[2]record.Ord]record.Weight{} // the edges that the group sets
+	access := a.Access
+	for ; n < len(bs) && len(changes) < perGroup; n++ {
+		b := bs[n]
+		leads = append(leads, len(changes))
+		changes = append(changes, r.redirectTo(b, a))
+		for _, e := range r.edges(b.ord, a.ord, perGroup) {
+			if edge := [2]record.Ord{e.from, e.to}; e.lacking && size(set[edge]) < size(e.weight) {
+				set[edge] = e.weight
+				link := e.link()
+				link.With = true
+				changes = append(changes, link)
+			}
+		}
+		if b.Access.Count > 0 {
+			access = accessOf(access, b.Access)
 		}
 	}
-	for i := range changes[1:] {
-		changes[1+i].With = true
+	if !Covers(&a.Memory, united) {
+		changes = append(changes, putUnited(a, united))
+	}
+	if access != a.Access {
+		changes = append(changes, store.Change{Kind: record.Touch, Ord: a.ord, Access: access, With: true})
 	}
 	errs, err := r.apply(ctx, changes)
 	if err != nil {
-		return false, err
+		return nil, n, err
 	}
-	if raced(errs[0]) {
-		return false, nil
+	for i, at := range leads {
+		switch {
+		case errs[at] == nil:
+			merged = append(merged, bs[i])
+		case !raced(errs[at]):
+			return merged, n, errs[at]
+		}
 	}
-	return errs[0] == nil, errs[0]
+	return merged, n, nil
 }
 
 // redirectTo makes from lead to to.
@@ -92,13 +161,8 @@ func (r *round) redirectTo(from, to *known) store.Change {
 	}
 }
 
-// same tells whether uniting changed nothing.
-func same(a, united *record.Memory) bool {
-	return Covers(a, united) && a.UpdatedAt.Equal(united.UpdatedAt)
-}
-
 func putUnited(a *known, united *record.Memory) store.Change {
-	c := store.Change{Kind: record.Put, ID: a.ID, IfVersion: a.Version}
+	c := store.Change{Kind: record.Put, ID: a.ID, IfVersion: a.Version, With: true}
 	if a.vector == 0 && len(united.Vector) > 0 {
 		c.Vector = slices.Clone(united.Vector)
 	}

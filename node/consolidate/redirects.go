@@ -49,7 +49,7 @@ func (r *round) settleOne(ctx context.Context, ord record.Ord) error {
 	case target.ID != redirect.Redirect:
 		return r.shorten(ctx, redirect, target)
 	}
-	return r.relink(ctx, redirect, target)
+	return r.relink(ctx, []*known{redirect}, target)
 }
 
 // target returns where a redirect leads in the end; gone if that is not there any more, nil if nobody can tell.
@@ -111,5 +111,5 @@ func (r *round) shorten(ctx context.Context, redirect, target *known) error {
 	if redirect.Redirect != target.ID {
 		return nil
 	}
-	return r.relink(ctx, redirect, target)
+	return r.relink(ctx, []*known{redirect}, target)
 }

@@ -57,33 +57,58 @@ func (m *moving) unlink() store.Change {
 	return store.Change{Kind: record.Unlink, Ord: m.wasFrom, To: m.wasTo, With: m.lacking}
 }
 
-// relink moves all edges of a redirect. Each is where it is to be before it is not any more where it was.
-func (r *round) relink(ctx context.Context, redirect, target *known) error {
-	for {
-		moved, more, err := r.relinkSome(ctx, redirect, target)
+// relink moves all edges of redirects to target. Each is where it is to be before it is not any more where it was.
+func (r *round) relink(ctx context.Context, redirects []*known, target *known) error {
+	for len(redirects) > 0 {
+		moved, left, err := r.relinkSome(ctx, redirects, target)
 		r.report.Relinked += moved
-		if err != nil || !more || moved == 0 {
+		if err != nil || moved == 0 && len(left) == len(redirects) {
 			return err
 		}
+		redirects = left
 	}
+	return nil
 }
 
-func (r *round) relinkSome(ctx context.Context, redirect, target *known) (moved int, more bool, err error) {
+// relinkSome does one group of relink, and returns the redirects that may still have edges.
+func (r *round) relinkSome(ctx context.Context, redirects []*known, target *known) (moved int, left []*known, err error) {
 	r.opts.Linking.Lock()
 	defer r.opts.Linking.Unlock()
-	if r.Store.Version(redirect.ord) != redirect.Version || r.Store.Version(target.ord) == 0 {
-		return 0, false, nil
+	if r.Store.Version(target.ord) == 0 {
+		return 0, nil, nil
 	}
-	edges := r.edges(redirect.ord, target.ord, perGroup)
 	var changes []store.Change
-	for i := range edges {
-		if edges[i].lacking {
-			changes = append(changes, edges[i].link())
+	set := map[[2]record.Ord]bool{} // the edges that the group sets
+	for i, redirect := range redirects {
+		if len(changes) >= perGroup {
+			left = append(left, redirects[i:]...)
+			break
 		}
-		changes = append(changes, edges[i].unlink())
-	}
-	for i := range changes {
-		changes[i].Expect = append(changes[i].Expect, store.Expected{Ord: redirect.ord, Version: redirect.Version})
+		if r.Store.Version(redirect.ord) != redirect.Version {
+			continue
+		}
+		edges := r.edges(redirect.ord, target.ord, perGroup)
+		more := len(edges) == perGroup
+		for _, e := range edges {
+			edge := [2]record.Ord{e.from, e.to}
+			if set[edge] {
+				more = true // when it is known what the edge is then
+				continue
+			}
+			expect := store.Expected{Ord: redirect.ord, Version: redirect.Version}
+			if e.lacking {
+				set[edge] = true
+				link := e.link()
+				link.Expect = append(link.Expect, expect)
+				changes = append(changes, link)
+			}
+			unlink := e.unlink()
+			unlink.Expect = append(unlink.Expect, expect)
+			changes = append(changes, unlink)
+		}
+		if more {
+			left = append(left, redirect)
+		}
 	}
 	errs, err := r.apply(ctx, changes)
 	for i := range errs {
@@ -91,5 +116,5 @@ func (r *round) relinkSome(ctx context.Context, redirect, target *known) (moved 
 			moved++
 		}
 	}
-	return moved, len(edges) == perGroup, err
+	return moved, left, err
 }

@@ -52,7 +52,7 @@ func unite(a, b *record.Memory) (record.Memory, bool) {
 	if !within(a.ExpiresAt, b.ExpiresAt) {
 		u.ExpiresAt = b.ExpiresAt
 	}
-	if b.UpdatedAt.After(a.UpdatedAt) {
+	if !Covers(a, &u) && b.UpdatedAt.After(a.UpdatedAt) {
 		u.UpdatedAt = b.UpdatedAt
 	}
 	return u, same && len(u.Tags) <= record.MaxTags
