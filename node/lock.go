@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/engramd/engramd/node/disk"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,11 +23,8 @@ func lock(dir string) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("data directory %s is in use by process %s: stop it, or choose another directory: %w",
 			dir, strings.TrimSpace(string(b[:n])), err), f.Close())
 	}
-	pid := fmt.Appendf(nil, "%d\n", os.Getpid())
-	if err := f.Truncate(0); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if _, err := f.WriteAt(pid, 0); err != nil {
+	pid := fmt.Appendf(nil, "%-19d\n", os.Getpid()) // always as long: it needs room once
+	if _, err := f.WriteAt(pid, 0); err != nil && !disk.IsFull(err) {
 		return nil, errors.Join(fmt.Errorf("write the lock of %s: %w", dir, err), f.Close())
 	}
 	return f, nil

@@ -103,6 +103,8 @@ func (b *base) update(fn func(*baseTx) error) error {
 		return b.refresh()
 	case own != nil || errors.Is(err, pages.ErrDamaged):
 		return err
+	case errors.Is(err, bbolterrors.ErrMaxSizeReached):
+		return fmt.Errorf("%w: %s has outgrown its map, restart the node: %w", ErrFull, b.path, err)
 	case outOfRoom(err) && b.unchanged(tree):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
