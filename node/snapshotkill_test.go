@@ -29,7 +29,7 @@ const snapshotWidth = 300 // memories
 // directory. The space is what it was before or after what was under way, never half of it; every snapshot that was answered is
 // there and whole, and nothing else is listed.
 func TestKillSnapshots(t *testing.T) {
-	rounds := 25
+	rounds := 12
 	if testing.Short() {
 		rounds = 4
 	}
