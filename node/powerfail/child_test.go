@@ -28,8 +28,9 @@ const (
 
 // An account is what the children tried, and what they were answered.
 type account struct {
-	Tried, Answered map[string]int // memory: step
-	Spaces          map[string]bool
+	Tried, Answered map[string]int    // memory: step
+	Links           map[string]string // memory: another, to which an edge leads
+	Spaces          map[string]string // space: what was said of it last: made, filled, dropping, dropped
 }
 
 func options(dir string) noden.Options {
@@ -91,6 +92,7 @@ type teller func(format string, args ...any)
 
 func remember(ctx context.Context, n *noden.Node, tell teller) error {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), 1))
+	before := ""
 	for {
 		id := fmt.Sprintf("m%x", rng.Uint64())
 		for step := 1; step <= 5 && (step < 2 || rng.IntN(3) > 0); step++ {
@@ -100,8 +102,22 @@ func remember(ctx context.Context, n *noden.Node, tell teller) error {
 				return err
 			}
 			tell("ok %s %d", id, step)
+			if step == 1 && before != "" {
+				if err := whileFull(func() error { return link(ctx, n, id, before) }); err != nil {
+					return err
+				}
+				tell("link %s %s", id, before)
+			}
+			if before = id; deleted(step) {
+				before = ""
+			}
 		}
 	}
+}
+
+func link(ctx context.Context, n *noden.Node, from, to string) error {
+	errs, err := n.Link(ctx, "default", []noden.Edge{{From: from, To: to, Weight: noden.Weight(100)}})
+	return errors.Join(append(errs, err)...)
 }
 
 // take does one step of a memory's life: remembered, patched, and deleted at the fifth.
@@ -142,7 +158,7 @@ func makeSpaces(ctx context.Context, n *noden.Node, tell teller) error {
 		if err := whileFull(func() error { _, err := n.Store().Create(name, 0); return err }); err != nil {
 			return err
 		}
-		tell("space %s", name)
+		tell("made %s", name)
 		if err := whileFull(func() error {
 			_, err := n.Remember(ctx, name, noden.Memory{ID: "first", Content: name})
 			return err
@@ -150,6 +166,13 @@ func makeSpaces(ctx context.Context, n *noden.Node, tell teller) error {
 			return err
 		}
 		tell("filled %s", name)
+		if i%2 == 0 {
+			tell("dropping %s", name)
+			if err := whileFull(func() error { return n.DropSpace(ctx, name) }); err != nil && !errors.Is(err, noden.ErrNoSpace) {
+				return err
+			}
+			tell("dropped %s", name)
+		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
@@ -207,14 +230,24 @@ func check(ctx context.Context, n *noden.Node) error {
 			errs = append(errs, err)
 		}
 	}
-	for name, filled := range a.Spaces {
+	for from, to := range a.Links {
+		if deleted(a.Tried[from]) || deleted(a.Tried[to]) {
+			continue
+		}
+		out, _, err := n.Edges(ctx, "default", from)
+		if err != nil || !slices.ContainsFunc(out, func(e noden.Edge) bool { return e.To == to }) {
+			errs = append(errs, fmt.Errorf("the edge from %s to %s is not among %v, %w", from, to, out, err))
+		}
+	}
+	for name, last := range a.Spaces {
 		m, err := n.Get(ctx, name, "first")
+		gone := errors.Is(err, noden.ErrNoSpace)
 		switch {
-		case err == nil && m.Content != name:
-			errs = append(errs, fmt.Errorf("space %s has %q", name, m.Content))
-		case errors.Is(err, noden.ErrNotFound) && !filled:
-		case err != nil:
-			errs = append(errs, fmt.Errorf("space %s: %w", name, err))
+		case err == nil && last != "dropped" && m.Content == name:
+		case errors.Is(err, noden.ErrNotFound) && last == "made":
+		case gone && (last == "dropping" || last == "dropped"):
+		default:
+			errs = append(errs, fmt.Errorf("space %s, which was %s: %q, %w", name, last, m.Content, err))
 		}
 	}
 	if _, err := n.Remember(ctx, "default", noden.Memory{Content: "written after the cut"}); err != nil {

@@ -47,7 +47,7 @@ func TestE2EPowerCut(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("%x", seed), func(t *testing.T) {
 			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powercut.New(), account: account{
-				Tried: map[string]int{}, Answered: map[string]int{}, Spaces: map[string]bool{},
+				Tried: map[string]int{}, Answered: map[string]int{}, Links: map[string]string{}, Spaces: map[string]string{},
 			}}
 			for range 6 {
 				if h.round(); t.Failed() || time.Now().After(end) {
@@ -234,13 +234,13 @@ func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 	}
 }
 
-// note takes a line of the child; the last one may be cut.
+// note takes a line of the child, which writes each with one call: none is cut.
 func (h *history) note(f []string) {
 	switch {
-	case len(f) == 2 && f[0] == "space" && len(f[1]) > 3:
-		h.account.Spaces[f[1]] = false
-	case len(f) == 2 && f[0] == "filled" && len(f[1]) > 3:
-		h.account.Spaces[f[1]] = true
+	case len(f) == 2:
+		h.account.Spaces[f[1]] = f[0]
+	case len(f) == 3 && f[0] == "link":
+		h.account.Links[f[1]] = f[2]
 	case len(f) == 3:
 		step, err := strconv.Atoi(f[2])
 		if err != nil {
