@@ -105,3 +105,26 @@ func TestHotBytes(t *testing.T) {
 		}
 	}
 }
+
+// The embedded node is scraped by itself, unless the file says already how.
+func TestEmbeddedNodeIsScraped(t *testing.T) {
+	node := "version: 1\nnode: {enabled: true}\n"
+	own := config.Scrape{Job: "engram", URL: "http://127.0.0.1:7432/metrics"}
+	for name, tt := range map[string]struct {
+		text string
+		want []config.Scrape
+	}{
+		"by itself":     {node, []config.Scrape{own}},
+		"not there":     {"version: 1\n", nil},
+		"everywhere":    {node + "listen: {node: '0.0.0.0:7432', insecure: true}\n", []config.Scrape{own}},
+		"as a target":   {node + "targets: [{name: n, node: {url: 'http://localhost:7432'}}]\n", []config.Scrape{{Job: "n", URL: "http://localhost:7432/metrics", Target: "n"}}},
+		"as an entry":   {node + "metrics: {scrape: [{job: mine, url: 'http://127.0.0.1:7432/metrics'}]}\n", []config.Scrape{{Job: "mine", URL: "http://127.0.0.1:7432/metrics"}}},
+		"beside others": {node + "metrics: {scrape: [{job: mine, url: 'http://127.0.0.1:7433/metrics'}]}\n", []config.Scrape{own, {Job: "mine", URL: "http://127.0.0.1:7433/metrics"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, parse(t, tt.text).Metrics.Scrape); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

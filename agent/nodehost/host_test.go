@@ -1,6 +1,7 @@
 package nodehost_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,56 @@ func TestServe(t *testing.T) {
 	}
 	url, _ = serve(t, o)
 	if code, text := do(t, "GET", url+"/api/v1/memories/m", "", ""); code != http.StatusOK || !strings.Contains(text, "kept") {
+		t.Errorf("after a restart: %d %s", code, text)
+	}
+}
+
+// What is under way when the end comes may still write, and be told that it is durable.
+func TestEndFinishesWhatIsUnderWay(t *testing.T) {
+	o := options(t, "")
+	h, err := nodehost.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	body, more := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL()+"/api/v1/memories/import", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	go func() { _, _ = io.WriteString(more, `{"id": "first", "content": "x"}`+"\n") }()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answers := bufio.NewReader(resp.Body)
+	for _, id := range []string{"first", "second"} {
+		if id == "second" {
+			cancel()
+			if _, err := io.WriteString(more, `{"id": "second", "content": "y"}`+"\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, `"`+id+`"`) {
+			t.Fatalf("%s: %q, %v", id, line, err)
+		}
+	}
+	if err := more.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(answers); err != nil || !strings.Contains(string(rest), `"done":true`) {
+		t.Errorf("it ends with %q, %v", rest, err)
+	}
+	if err := errors.Join(<-ended, h.Close()); err != nil {
+		t.Error(err)
+	}
+	url, _ := serve(t, o)
+	if code, text := do(t, "GET", url+"/api/v1/memories/second", "", ""); code != http.StatusOK {
 		t.Errorf("after a restart: %d %s", code, text)
 	}
 }
