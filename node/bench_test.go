@@ -264,7 +264,7 @@ func importMemories(b *testing.B, n *node.Node, memories int) []string {
 	for len(ids) < memories {
 		ms := make([]node.Memory, min(1000, memories-len(ids)))
 		for i := range ms {
-			ms[i].Content = strings.Repeat("x", 200)
+			ms[i].Content = fmt.Sprintf("%0200d", len(ids)+i)
 		}
 		rs, err := n.RememberAll(b.Context(), "default", ms)
 		if err != nil {
