@@ -101,6 +101,7 @@ type Log struct {
 	next    uint64    // of writing: LSN of the next entry that is written
 	failed  error     // of writing: why the last batch was not written
 
+	looking  atomic.Bool  // a writer is about to look at the queue, and need not be woken
 	flying   atomic.Int64 // callers in batches that are placed and not answered
 	syncTime atomic.Int64 // nanoseconds that the last sync took
 	workTime atomic.Int64 // nanoseconds that applying and answering the last batch took
@@ -144,10 +145,10 @@ func (l *Log) Append(ctx context.Context, g Group) error {
 		return ErrClosed
 	}
 	l.queue = append(l.queue, w)
+	seen := l.looking.Load()
 	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if !seen {
+		l.signal()
 	}
 	select {
 	case err := <-w.done:

@@ -53,9 +53,7 @@ type batch struct {
 // builds upon one that could not be written fails with it, before any other is placed.
 func (b *batch) next(ctx context.Context) bool {
 	l := b.log
-	l.placing.take()
 	if !l.await(ctx) {
-		l.placing.pass()
 		return false
 	}
 	b.begin()
@@ -79,8 +77,7 @@ func (b *batch) next(ctx context.Context) bool {
 func (b *batch) write() error {
 	l := b.log
 	b.gather()
-	l.flying.Add(int64(len(b.waiters)))
-	l.placing.pass()
+	b.leave()
 	err := b.sync()
 	l.applying.take()
 	if err != nil {
@@ -93,11 +90,10 @@ func (b *batch) write() error {
 // fall gives the batch up with the one before, and passes on and takes the same turns as write.
 func (b *batch) fall() error {
 	l := b.log
-	l.flying.Add(int64(len(b.waiters)))
 	l.applying.take()
 	l.applier.Abort()
 	l.placed = l.next
-	l.placing.pass()
+	b.leave()
 	return l.failed
 }
 
@@ -113,16 +109,19 @@ func (b *batch) answer(err error) {
 	b.log.workTime.Store(int64(time.Since(begin)))
 }
 
-// await waits until somebody waits: true; or until the log is closing and nobody does.
+// await waits until somebody waits: true, and the turn at placing is taken; or until the log is closing and nobody does.
 func (l *Log) await(ctx context.Context) bool {
 	for {
+		l.placing.take()
 		// Let those whom the last batch answered queue up again first: a batch of one behind each batch of
 		// many would halve the rate.
+		l.looking.Store(true)
 		runtime.Gosched()
 		closed := l.queued(ctx.Err() != nil)
 		if len(l.waiting) > 0 {
 			return true
 		}
+		l.placing.pass()
 		if closed {
 			return false
 		}
@@ -138,10 +137,29 @@ func (l *Log) queued(ending bool) (closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = l.closed || ending
+	l.looking.Store(false)
 	l.waiting = append(l.waiting, l.queue...)
 	clear(l.queue)
 	l.queue = l.queue[:0]
 	return l.closed
+}
+
+// signal wakes a writer that has nothing to do, if there is one.
+func (l *Log) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// leave passes on the turn at placing. For those who did not get into the batch it wakes the other writer.
+func (b *batch) leave() {
+	l := b.log
+	l.flying.Add(int64(len(b.waiters)))
+	if len(l.waiting) > 0 {
+		l.signal()
+	}
+	l.placing.pass()
 }
 
 // gather takes along who came while the last batch was written. Where a sync takes long, the callers of that batch are let queue up again, too,
