@@ -49,3 +49,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseNode(f *testing.F) {
+	f.Add([]byte(guides))
+	f.Add([]byte("hot_tier_size: 16GB\nvector_dim: 768\nnuma: {aware: true, bind: [0]}\nstorage: {wal: {retention: 24h}, snapshots: {schedule: \"0 3 * * *\", archive: \"file:///x\"}}\n"))
+	f.Add([]byte("enabled: true\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n, err := config.ParseNode("fuzz.yaml", data)
+		if err != nil {
+			faults, ok := errors.AsType[config.Faults](err)
+			if !ok || len(faults) == 0 || !strings.HasPrefix(err.Error(), "fuzz.yaml") || strings.Contains(err.Error(), "runtime error") {
+				t.Fatalf("no faults of the file: %v", err)
+			}
+			return
+		}
+		// What was accepted the node can be opened with.
+		if err := n.Storage.TierPolicy.Policy().Validate(); err != nil || n.HotBytes() < 0 {
+			t.Fatalf("accepted: %v, %d", err, n.HotBytes())
+		}
+	})
+}
