@@ -63,12 +63,17 @@ e2e-node: build ## the memory node with the guide's commands, WordNet, cut power
 	ENGRAMD_E2E=node ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
 		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./node/... ./testenv/node
 
-bench: ## the speed bounds of docs/benchmarks.md, measured
+# What `engramd node bench` is told: sizes that are measured in some minutes. Those of docs/benchmarks.md:
+# make bench NODE_BENCH='--memories 10000,100000,1000000 --spread-memories 5000000'
+NODE_BENCH ?= --memories 10000,100000 --vectors 20000 --duration 2s --sustained 10s
+
+bench: build ## the speed bounds of docs/benchmarks.md, measured
 	$(GO) test -run '^$$' -bench 'Tick|Decide' -benchmem -cpu 1 ./agent ./agent/telemetry ./policy
 	$(GO) test -run '^$$' -bench Resident -cpu 1 ./agent/telemetry
 	$(GO) test -run '^$$' -bench 'Idle' -cpu 1 ./agent/telemetry
 	$(GO) test -run '^$$' -bench 'Remember|Open' ./node
 	$(GO) test -run '^$$' -bench . ./node/spread
+	$(BIN) node bench $(NODE_BENCH)
 
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@for pkg in $$($(GO) list ./...); do \

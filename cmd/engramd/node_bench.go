@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func (b *benchRun) complete(log io.Writer) (err error) {
 		}
 		b.MemoryLimit = bytes
 	}
-	self, err := os.Executable()
+	self, err := exec.LookPath(os.Args[0]) // not os.Executable: who follows links runs engram-server, or a test, by another name
 	if err != nil {
 		return fmt.Errorf("find this program, to start it as a worker: %w", err)
 	}
