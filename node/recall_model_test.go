@@ -185,7 +185,7 @@ func (w *town) recall(t testing.TB, n *node.Node, q node.RecallQuery) (lines []l
 
 // TestRecallEqualsAPlainOne asks much of random spaces, twice: before and after everything that must not change an answer.
 func TestRecallEqualsAPlainOne(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			dir := t.TempDir()
