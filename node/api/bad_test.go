@@ -201,3 +201,23 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 	w.must(http.StatusCreated, "POST", "/api/v1/memories/remember", `{"content":"`+strings.Repeat("x", 90<<10)+`"}`)
 }
+
+// TestBodiesOfUnknownLength: what no header tells is bounded while it is read.
+func TestBodiesOfUnknownLength(t *testing.T) {
+	w := begin(t, api.Options{})
+	post := func(body string) answer {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/api/v1/memories/remember", io.MultiReader(strings.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		return w.send(r)
+	}
+	if a := post(`{"content":"` + strings.Repeat("x", 50<<10) + `"}`); a.status != http.StatusCreated {
+		t.Error(a.status, a.body)
+	}
+	// All of the body but its end is allowed; the server may close before all was sent, which is an error here.
+	if a := post(`{"content":"` + strings.Repeat("x", 2<<20) + `"}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Error(a.status, a.body)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -113,17 +114,13 @@ func unread(err error) *Problem {
 // checkMedia tells whether a body is of one of the types that are taken here.
 func checkMedia(r *http.Request, accepted ...string) error {
 	given := r.Header.Get("Content-Type")
-	for _, kind := range accepted {
-		if given == kind {
-			return nil
-		}
+	if slices.Contains(accepted, given) {
+		return nil
 	}
 	kind, params, err := mime.ParseMediaType(given)
 	if charset, ok := params["charset"]; err == nil && (!ok || equalFold(charset, "utf-8")) {
-		for _, ok := range accepted {
-			if kind == ok {
-				return nil
-			}
+		if slices.Contains(accepted, kind) {
+			return nil
 		}
 	}
 	// A web form cannot send these types without asking first, so it is one more lock.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -161,9 +162,7 @@ func (c *Client) do(ctx context.Context, method, u string, body io.Reader, hasBo
 	if hasBody {
 		req.Header["Content-Type"] = headerJSON
 	}
-	for name, v := range h {
-		req.Header[name] = v
-	}
+	maps.Copy(req.Header, h)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

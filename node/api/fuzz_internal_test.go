@@ -130,7 +130,7 @@ func FuzzLines(f *testing.F) {
 		limit = max(1, limit%64)
 		var want []string
 		if s != "" {
-			for _, line := range strings.Split(strings.TrimSuffix(s, "\n"), "\n") {
+			for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
 				if len(line) > limit {
 					line = "too long"
 				}

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -99,8 +100,8 @@ func (s *schemas) object(t reflect.Type) document {
 // members adds the fields of t. Those of embedded structs are its own, unless it has one of the name itself.
 func (s *schemas) members(t reflect.Type, properties document, required *[]string) {
 	var embedded []reflect.StructField
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
+		f := f
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case tag == "-" || !f.IsExported() && !f.Anonymous:
@@ -134,9 +135,7 @@ func (s *schemas) field(f reflect.StructField) document {
 		schema = like[kind]
 	}
 	out := document{}
-	for name, v := range schema {
-		out[name] = v
-	}
+	maps.Copy(out, schema)
 	if enum := f.Tag.Get("enum"); enum != "" {
 		out["enum"] = strings.Split(enum, ",")
 	}
