@@ -23,7 +23,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 			Config:  api.ConfigView{Path: cfg.Path, Hash: cfg.Hash, LoadedAt: a.loop.loaded, Refused: a.loop.refused},
 			Loop:    api.LoopView{LastAt: a.loop.last, DurationSeconds: a.loop.took.Seconds()},
 			Metrics: api.MetricsView{Source: "embedded", IntervalSeconds: cfg.Metrics.Interval.Seconds(), Scrapes: a.scrapes()},
-			Targets: []api.TargetStatus{},
+			Targets: []api.TargetStatus{}, Node: a.node.view(),
 		}
 		if cfg.Metrics.Prometheus != nil {
 			s.Metrics.Source = cfg.Metrics.Prometheus.URL

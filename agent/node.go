@@ -73,3 +73,15 @@ func (e *embedded) ready() error {
 	}
 	return nil
 }
+
+// view is what is shown of the node, nil if there is none.
+func (e *embedded) view() *api.NodeView {
+	if e.host == nil {
+		return nil
+	}
+	v := &api.NodeView{URL: e.host.URL()}
+	if err := e.died.Load(); err != nil {
+		v.Ended = (*err).Error()
+	}
+	return v
+}

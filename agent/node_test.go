@@ -128,7 +128,11 @@ func TestEmbeddedNodeDies(t *testing.T) {
 		if len(told) != 1 || told[0].Severity != policy.Critical || !strings.Contains(told[0].Message, "disk on fire") {
 			t.Errorf("told: %+v", told)
 		}
-		err := w.agent.Ready(w.t.Context())
+		st, err := w.agent.Status(w.t.Context())
+		if err != nil || st.Node == nil || st.Node.Ended != "disk on fire" {
+			t.Errorf("status: %+v, %v", st.Node, err)
+		}
+		err = w.agent.Ready(w.t.Context())
 		if err == nil || !strings.Contains(err.Error(), "disk on fire") {
 			t.Errorf("ready: %v", err)
 		}

@@ -21,8 +21,16 @@ type Status struct {
 	Troubles []string       `json:"troubles,omitempty"`
 	Loop     LoopView       `json:"loop"`
 	Metrics  MetricsView    `json:"metrics"`
+	Node     *NodeView      `json:"node,omitempty"`  // the embedded one
 	Pause    *PauseView     `json:"pause,omitempty"` // of every target
 	Targets  []TargetStatus `json:"targets"`
+}
+
+// NodeView is the embedded memory node.
+type NodeView struct {
+	URL string `json:"url"` // of its API
+	// Ended says of what it died, "" while it lives.
+	Ended string `json:"ended,omitempty"`
 }
 
 // ConfigView is which configuration is in force.

@@ -16,6 +16,12 @@ func (v View) Status(w io.Writer, s api.Status) error {
 	p := &page{}
 	p.line("engramd %s, pid %d, up %s, mode %s, config %s, data in %s", s.Version, s.PID, v.ago(s.StartedAt), s.Mode, s.Config.Path, s.DataDir)
 	v.sources(p, s)
+	switch n := s.Node; {
+	case n != nil && n.Ended == "":
+		p.line("memory node: %s", n.URL)
+	case n != nil:
+		p.line("memory node: ended: %s", n.Ended)
+	}
 	if s.NotReady != "" {
 		p.line("not ready: %s", s.NotReady)
 	}

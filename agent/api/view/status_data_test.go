@@ -17,6 +17,7 @@ func status() api.Status {
 			{Job: "engram", URL: "http://127.0.0.1:7432/metrics", Target: "engram", Up: true, LastAt: before(3 * time.Second)},
 			{Job: "app", URL: "http://127.0.0.1:8080/metrics", Target: "worker", Error: "connection refused"},
 		}},
+		Node: &api.NodeView{URL: "http://127.0.0.1:7532"},
 		Targets: []api.TargetStatus{
 			{
 				Name: "engram", Platform: "docker engram", Mode: policy.Auto, State: api.TargetWaiting, Detail: "memory waits for approval",
@@ -40,6 +41,7 @@ func status() api.Status {
 func troubled() api.Status {
 	s := status()
 	s.NotReady, s.Loop = "the first round of deciding is still to come", api.LoopView{}
+	s.Node = &api.NodeView{URL: "http://127.0.0.1:7532", Ended: "bind: address already in use"}
 	s.Troubles = []string{"journal: no space left on device"}
 	s.Config.Refused = "agent.yaml:3:1: unknown key tagets"
 	s.Pause = &api.PauseView{Reason: "release day", By: "anna", At: before(time.Hour), Until: noon.Add(2 * time.Hour)}
