@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options, print func(Result) error) error {
 		r.do(ctx, &job{Bench: "spread", Memories: size, GraphOnly: true})
 	}
 	r.size(ctx, o.Sizes[len(o.Sizes)-1], func(b bench) bool { return !b.sizes })
-	return errors.Join(r.errs...)
+	return errors.Join(append(r.errs, context.Cause(ctx))...) // what was cut short was not measured
 }
 
 type runner struct {

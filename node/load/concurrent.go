@@ -66,7 +66,7 @@ func each(work func(int) error, start func(func()), wait ...func()) (time.Durati
 
 func (j *job) someSpreads(ctx context.Context, r *running, i int) error {
 	random := rand.New(rand.NewPCG(j.Seed, uint64(100+i)))
-	for range spreadBlock / together {
+	for range j.spreadBlock() / together {
 		id, _ := r.space.RecordID(record.Ord(1 + random.IntN(j.Memories)))
 		if _, err := r.Spread(ctx, node.DefaultSpace, []node.Seed{{ID: id, Activation: 1}}, j.everywhere()); err != nil {
 			return err

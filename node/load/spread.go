@@ -12,12 +12,11 @@ import (
 	"github.com/engramd/engramd/node/spread"
 )
 
-const (
-	spreadHops = 3
-	// spreadBlock is how many spreads are done in one way before they are done in the next: so many that what the one read is not in the
-	// processor's caches any more when the next comes to it.
-	spreadBlock = 2000
-)
+const spreadHops = 3
+
+// spreadBlock is how many spreads are done in one way before they are done in the next: so many that what the one read is not in the
+// processor's caches any more when the next comes to it. Of a small graph everything stays there anyway.
+func (j *job) spreadBlock() int { return min(2000, max(20, j.Memories/50)) }
 
 // everywhere are options with which a spread follows every edge that it can reach.
 func (j *job) everywhere() spread.Options {
@@ -54,20 +53,20 @@ func (j *job) spreads(ctx context.Context, r *running, g *graph.Snapshot) error 
 	random := rand.New(rand.NewPCG(j.Seed, 1))
 	w, bare := new(spread.Worker), newBareFrontier(record.Ord(j.Memories+1))
 	var t spreadTimes
-	seeds := make([]record.Ord, spreadBlock)
-	for begin := time.Now(); len(t.bare) < 3*spreadBlock || time.Since(begin) < j.Duration; {
+	seeds := make([]record.Ord, j.spreadBlock())
+	for begin := time.Now(); len(t.bare) < 3*len(seeds) || time.Since(begin) < j.Duration; {
 		for i := range seeds {
 			seeds[i] = record.Ord(1 + random.IntN(j.Memories))
 		}
-		if err := j.spreadBlock(ctx, r, g, w, bare, seeds, &t); err != nil {
+		if err := j.spreadAll(ctx, r, g, w, bare, seeds, &t); err != nil {
 			return err
 		}
 	}
 	return j.spreadRows(&t)
 }
 
-// spreadBlock does the same spreads in all ways, the first of which changes from block to block: it warms the caches for the others.
-func (j *job) spreadBlock(ctx context.Context, r *running, g *graph.Snapshot, w *spread.Worker, bare *bareFrontier, seeds []record.Ord, t *spreadTimes) error {
+// spreadAll does the same spreads in all ways, the first of which changes from block to block: it warms the caches for the others.
+func (j *job) spreadAll(ctx context.Context, r *running, g *graph.Snapshot, w *spread.Worker, bare *bareFrontier, seeds []record.Ord, t *spreadTimes) error {
 	ways := []func() error{
 		func() error {
 			return timed(&t.worker, seeds, func(seed record.Ord) error {
@@ -96,7 +95,7 @@ func (j *job) spreadBlock(ctx context.Context, r *running, g *graph.Snapshot, w 
 			})
 		})
 	}
-	first := len(t.bare) / spreadBlock
+	first := len(t.bare) / len(seeds)
 	for k := range ways {
 		if err := ways[(first+k)%len(ways)](); err != nil {
 			return err
