@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"expand":     expand,
 			"exits":      exits,
 			"eventually": eventually,
+			"shows":      shows,
 		},
 	})
 }
@@ -58,6 +60,16 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 		text := os.Expand(ts.ReadFile(path), ts.Getenv)
 		ts.Check(os.WriteFile(path, []byte(text), 0o644))
 	}
+}
+
+// shows TEXT COMMAND... waits until a command succeeds and prints a text.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: shows TEXT COMMAND...")
+	}
+	await(ts, fmt.Sprintf("%v to show %q", args[1:], args[0]), func() bool {
+		return ts.Exec(args[1], args[2:]...) == nil && strings.Contains(ts.ReadFile("stdout"), args[0])
+	})
 }
 
 // exits CODE COMMAND... runs a command that must end with that code.
