@@ -178,12 +178,19 @@ func TestE2EHotKeepsColdDown(t *testing.T) {
 	}
 	cold := hot.Pointers[k].To
 	var got spreading
-	n.Post(t, "/api/v1/spread", map[string]any{"seeds": []string{hot.ID}, "limit": 1000}, &got)
+	n.Post(t, "/api/v1/spread", map[string]any{"seeds": []string{hot.ID}, "limit": 1000, "fan_out": 64}, &got)
 	t.Logf("from hot: %v", got.words()[:min(20, len(got.Hits))])
+	activation := map[string]float64{}
 	for _, h := range got.Hits {
-		if h.ID == cold {
-			t.Errorf("hot leads to its antonym %s with activation %v by %v", cold, h.Activation, h.Path)
+		word, _, _ := strings.Cut(h.ID, ".")
+		activation[word] = max(activation[word], h.Activation)
+		if h.ID == cold && slices.Equal(h.Path, []string{hot.ID, cold}) {
+			t.Errorf("hot leads to its antonym %s with activation %v", cold, h.Activation)
 		}
+	}
+	// What is left of cold comes over temperature, of which both are values.
+	if activation["cold"] > activation["warm"]/2 || activation["warm"] == 0 {
+		t.Errorf("hot leads to cold with %v and to warm with %v", activation["cold"], activation["warm"])
 	}
 	if len(got.Hits) < 10 {
 		t.Errorf("hot leads to %v only", got.words())
