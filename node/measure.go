@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -62,6 +61,3 @@ func (n *Node) state() metrics.State {
 	}
 	return s
 }
-
-// runMetrics keeps what rates are made of.
-func (n *Node) runMetrics(ctx context.Context) error { return n.metrics.Run(ctx) }
