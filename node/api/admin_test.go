@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -140,7 +141,11 @@ func TestWork(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	w.must(http.StatusNotFound, "POST", "/api/v1/admin/storage/compact?space=none", "")
-	if r := read[api.ConsolidationReport](t, w.must(http.StatusOK, "POST", "/api/v1/admin/consolidation", "")); r.Merged != 1 {
+	for i, v := range []string{"[1,2]", "[1,2.0001]"} {
+		w.must(http.StatusCreated, "POST", "/api/v1/memories/remember", fmt.Sprintf(`{"id":"near%d","content":"near %d","vector":%s}`, i, i, v))
+	}
+	r := read[api.ConsolidationReport](t, w.must(http.StatusOK, "POST", "/api/v1/admin/consolidation", ""))
+	if r.Merged != 1 || len(r.Near) != 1 || r.Near[0].ID != "near0" || r.Near[0].Other != "near1" {
 		t.Errorf("%+v", r)
 	}
 	if s := read[api.Consolidation](t, w.must(http.StatusOK, "GET", "/api/v1/admin/consolidation", "")); s.Merged != 1 || s.Rounds == 0 {

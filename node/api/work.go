@@ -52,7 +52,11 @@ type ConsolidationReport struct {
 }
 
 // A Near is a pair of memories that are nearly the same.
-type Near = consolidate.Near
+type Near struct {
+	ID         string  `json:"id" desc:"the older one"`
+	Other      string  `json:"other"`
+	Similarity float64 `json:"similarity" desc:"the cosine of their vectors"`
+}
 
 var workRoutes = []route{
 	{
@@ -145,9 +149,13 @@ func (x *exchange) consolidation() error {
 }
 
 func reportOf(r consolidate.Report) ConsolidationReport {
+	near := make([]Near, len(r.Near))
+	for i, n := range r.Near {
+		near[i] = Near(n)
+	}
 	return ConsolidationReport{
 		Began: r.Began, Took: Duration(r.Took), Looked: r.Looked, Expired: r.Expired, Dangling: r.Dangling, Merged: r.Merged, Relinked: r.Relinked,
-		Freed: r.Freed, Damaged: r.Damaged, Near: r.Near,
+		Freed: r.Freed, Damaged: r.Damaged, Near: near,
 	}
 }
 
