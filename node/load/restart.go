@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,13 +72,13 @@ func (j *job) killFull(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	full := make([]byte, 1) // the row that it prints when it is full
-	_, err = io.ReadFull(out, full)
+	var full Result // the row that it prints when it is full
+	err = json.NewDecoder(out).Decode(&full)
 	killed := errors.Join(cmd.Process.Kill(), wait(cmd))
 	if err != nil {
 		return fmt.Errorf("the process that fills its memtable: %w: %s", err, said.String())
 	}
-	return killed
+	return errors.Join(killed, j.row("killed_memtable", full.Value/(1<<20), "MiB", Bound{}))
 }
 
 // wait waits for a process that was killed.
