@@ -70,13 +70,17 @@ func (i *importing) run(cmd *cobra.Command, files []string) error {
 	for _, file := range files {
 		report, err := i.one(cmd, c, file)
 		all.Memories, all.Same, all.Edges, all.Failed = all.Memories+report.Memories, all.Same+report.Same, all.Edges+report.Edges, all.Failed+report.Failed
-		all.Through, all.Noted = report.Through, report.Noted
+		all.Through, all.Noted, all.Uncounted = report.Through, report.Noted, all.Uncounted+report.Uncounted
 		if err != nil {
 			return i.cutOff(file, report, advised(err))
 		}
 	}
 	err = i.print(cmd.OutOrStdout(), all, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "memories: %d new, %d there already; edges: %d; refused: %d\n", all.Memories, all.Same, all.Edges, all.Failed)
+		text := fmt.Sprintf("memories: %d new, %d there already; edges: %d; refused: %d", all.Memories, all.Same, all.Edges, all.Failed)
+		if all.Uncounted > 0 {
+			text += fmt.Sprintf("; before the node went away: %d lines", all.Uncounted)
+		}
+		_, err := fmt.Fprintln(w, text)
 		return err
 	})
 	if err == nil && all.Failed > 0 {

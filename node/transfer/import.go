@@ -38,6 +38,8 @@ type Import struct {
 type Report struct {
 	api.ImportCounts
 	Through int `json:"through"` // the last line that is done
+	// Uncounted are lines that are done and were never told apart, because the node went away in the middle.
+	Uncounted int `json:"uncounted,omitempty"`
 	// Noted says that Resume would go on behind Through.
 	Noted bool `json:"noted,omitempty"`
 }
@@ -99,7 +101,8 @@ func (i *Import) attempt(ctx context.Context, to Client, report *Report, note no
 	if err := in.skip(report.Through); err != nil {
 		return fmt.Errorf("read %s: %w", i.File, errors.Join(err, in.close()))
 	}
-	o := api.ImportOptions{From: report.Through + 1, Strict: i.Strict, Failed: true}
+	before, failed := report.Through, report.Failed
+	o := api.ImportOptions{From: before + 1, Strict: i.Strict, Failed: true}
 	last, err := to.Import(ctx, i.Space, in, o, func(r api.ImportResult) error {
 		if r.Problem != nil && r.ImportCounts == nil {
 			report.Failed++
@@ -112,10 +115,12 @@ func (i *Import) attempt(ctx context.Context, to Client, report *Report, note no
 		note.keep(report.Through)
 		return nil
 	})
+	report.Through = max(report.Through, last.Through)
 	if c := last.ImportCounts; c != nil {
 		report.Memories, report.Same, report.Edges = report.Memories+c.Memories, report.Same+c.Same, report.Edges+c.Edges
+	} else {
+		report.Uncounted += report.Through - before - (report.Failed - failed)
 	}
-	report.Through = max(report.Through, last.Through)
 	i.meter.note(report.Through, in.raw.Load(), in.size)
 	if fault := in.close(); fault != nil {
 		return fmt.Errorf("read %s behind line %d: %w", i.File, report.Through, fault) // and the rest follows from it

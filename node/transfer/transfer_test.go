@@ -186,7 +186,7 @@ func (s *shaky) Import(_ context.Context, _ string, in io.Reader, o api.ImportOp
 	if take == 0 {
 		return api.ImportResult{Through: through}, s.err
 	}
-	return api.ImportResult{Through: through, Done: true, ImportCounts: &api.ImportCounts{Memories: through}}, nil
+	return api.ImportResult{Through: through, Done: true, ImportCounts: &api.ImportCounts{Memories: through - o.From + 1}}, nil
 }
 
 func TestResume(t *testing.T) {
@@ -248,6 +248,9 @@ func TestPatience(t *testing.T) {
 				got, err := (&transfer.Import{File: path, Patience: tt.patience}).Run(t.Context(), s)
 				if (err != nil) != tt.fails || !tt.fails && (got.Through != 5 || len(s.got) != 5) {
 					t.Errorf("%+v, %v, got %v", got, err, s.got)
+				}
+				if !tt.fails && got.Uncounted+got.Memories != 5 {
+					t.Errorf("%d uncounted and %d counted of 5 lines", got.Uncounted, got.Memories)
 				}
 				if waited := time.Since(began); waited != tt.waited {
 					t.Errorf("waited %v, want %v", waited, tt.waited)
