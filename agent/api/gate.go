@@ -42,7 +42,7 @@ func (g *Gate) open(cfg Config) (err error) {
 	if g.tls, err = newTLS(cfg); err != nil {
 		return err
 	}
-	if !loopback(cfg.Addr) && g.access.tokens == nil && !g.access.certs && !cfg.Insecure {
+	if !Loopback(cfg.Addr) && g.access.tokens == nil && !g.access.certs && !cfg.Insecure {
 		return fmt.Errorf("listen on %s: %w: set auth.token_file or tls.client_ca_file, listen on 127.0.0.1, or say listen.insecure: true", cfg.Addr, ErrExposed)
 	}
 	return nil

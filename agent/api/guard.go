@@ -81,8 +81,8 @@ func (g *guard) ours(hostport string) bool {
 	return slices.ContainsFunc(g.hosts, func(name string) bool { return strings.EqualFold(host, name) })
 }
 
-// loopback reports whether only this machine can reach an address to listen on.
-func loopback(addr string) bool {
+// Loopback reports whether only this machine can reach an address to listen on.
+func Loopback(addr string) bool {
 	if strings.HasPrefix(addr, unixPrefix) {
 		return true
 	}

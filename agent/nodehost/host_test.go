@@ -195,6 +195,37 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// On loopback a name of somebody's may be a web page's trick; where everybody is let in it is how they know us.
+func TestNames(t *testing.T) {
+	for _, tt := range []struct {
+		addr     string
+		insecure bool
+		want     int
+	}{
+		{"127.0.0.1:0", false, http.StatusMisdirectedRequest},
+		{"127.0.0.1:0", true, http.StatusMisdirectedRequest},
+		{"0.0.0.0:0", true, http.StatusOK},
+	} {
+		o := options(t, "")
+		o.Access.Addr, o.Access.Insecure = tt.addr, tt.insecure
+		url, _ := serve(t, o)
+		_, port, _ := strings.Cut(strings.TrimPrefix(strings.Replace(url, "[::]", "any", 1), "http://"), ":")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+"/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "engram.prod.svc"
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s, insecure %v: %d, want %d", tt.addr, tt.insecure, resp.StatusCode, tt.want)
+		}
+	}
+}
+
 func TestOpenFails(t *testing.T) {
 	o := options(t, "")
 	url, _ := serve(t, o)

@@ -109,9 +109,6 @@ func (s *service) serve(ctx context.Context, out io.Writer, n config.Node) error
 	if err != nil {
 		return err
 	}
-	if s.access.Insecure {
-		s.access.Hosts = []string{api.AnyHost}
-	}
 	h, err := nodehost.Open(nodehost.Options{Node: n, DataDir: s.dataDir, Access: s.access, ListenKey: "--listen", Memory: memory, Log: log})
 	if errors.Is(err, api.ErrExposed) {
 		return usageError{fmt.Errorf("--listen %s: anybody on other machines could read and delete everything: add --token-file or --client-ca-file, listen on 127.0.0.1, or say --insecure", s.access.Addr)}
