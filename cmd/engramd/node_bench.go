@@ -69,6 +69,7 @@ Exit code 0 unless something could not be measured: a bound that is not met is a
 	flags.IntVar(&b.Dimension, "dimension", 768, "numbers in a vector")
 	flags.DurationVar(&b.Duration, "duration", 0, "how long each thing is measured (default 10s)")
 	flags.DurationVar(&b.SustainedFor, "sustained", 0, "how long the long write takes (default 60s)")
+	flags.DurationVar(&b.SyncDelay, "sync-delay", 0, "how much longer each sync of the log takes, and of the bare loop; for a disk that answers out of its cache")
 	flags.StringVar(&b.memoryLimit, "memory-limit", "", "GOMEMLIMIT while memory is measured, as 700Mi")
 	flags.Uint64Var(&b.Seed, "seed", 1, "what memories and edges are made of")
 	flags.StringVar(&b.Dir, "dir", "", "where to make the nodes (default: the system's directory for temporary files)")

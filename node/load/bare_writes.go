@@ -16,16 +16,18 @@ type bareWrites struct {
 	f   *os.File
 	at  int64
 	buf []byte
+
+	sync time.Duration // how much longer each sync takes
 }
 
 const bareRoom = 64 << 20
 
-func newBareWrites(dir string) (*bareWrites, error) {
+func newBareWrites(dir string, sync time.Duration) (*bareWrites, error) {
 	f, err := os.CreateTemp(dir, "bare-")
 	if err != nil {
 		return nil, err
 	}
-	b := &bareWrites{f: f}
+	b := &bareWrites{f: f, sync: sync}
 	if _, err := f.Write(make([]byte, bareRoom)); err != nil {
 		return nil, fmt.Errorf("prepare the bare loop: %w", err)
 	}
@@ -50,6 +52,7 @@ func (b *bareWrites) write(n, size int) (time.Duration, error) {
 		if _, err := b.f.WriteAt(b.buf[:size], b.at); err != nil {
 			return 0, err
 		}
+		rest(b.sync)
 		if err := unix.Fdatasync(int(b.f.Fd())); err != nil {
 			return 0, err
 		}

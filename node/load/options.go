@@ -21,7 +21,9 @@ type Options struct {
 	Duration     time.Duration // of what is measured by the clock; 10 s
 	SustainedFor time.Duration // of the long write; 60 s
 	MemoryLimit  int64         // GOMEMLIMIT of the bench of memory; 700 MiB
-	Seed         uint64
+	// SyncDelay is how much longer each sync of the log takes, and of the bare loop: for a disk that answers out of its cache.
+	SyncDelay time.Duration
+	Seed      uint64
 	// Self starts this program as a worker, which calls [Work]: the job is added as the last argument. Nil: everything in this process.
 	Self   []string
 	Logger *slog.Logger

@@ -77,7 +77,7 @@ func encoded(v []float32) string {
 
 // overHTTP lets all connections send the same body for the job's duration.
 func (j *job) overHTTP(ctx context.Context, o node.Options, body []byte) (s spell, err error) {
-	err = with(ctx, o, func(r *running) error {
+	err = j.withLog(ctx, o, func(r *running) error {
 		addr, stop, err := serve(r.Node)
 		if err != nil {
 			return err

@@ -25,12 +25,12 @@ var rememberers = []struct {
 // benchRemember lets writers and a bare loop that writes as many batches of the same size take turns, so that a disk whose speed changes
 // does not decide. The bare loop's turn begins when the checkpoint is through, and nothing disturbs it.
 func benchRemember(ctx context.Context, j *job) error {
-	bare, err := newBareWrites(j.Dir)
+	bare, err := newBareWrites(j.Dir, j.SyncDelay)
 	if err != nil {
 		return err
 	}
 	defer bare.close()
-	return with(ctx, node.Options{DataDir: filepath.Join(j.Dir, "remember")}, func(r *running) error {
+	return j.withLog(ctx, node.Options{DataDir: filepath.Join(j.Dir, "remember")}, func(r *running) error {
 		spells := make([]spell, len(rememberers))
 		bares := make([]time.Duration, len(rememberers))
 		lasts := min(turn, j.Duration)

@@ -12,7 +12,7 @@ import (
 
 // benchSustained lets 128 writers write for long, and looks at the log on the disk every now and then.
 func benchSustained(ctx context.Context, j *job) error {
-	return with(ctx, node.Options{DataDir: filepath.Join(j.Dir, "sustained")}, func(r *running) error {
+	return j.withLog(ctx, node.Options{DataDir: filepath.Join(j.Dir, "sustained")}, func(r *running) error {
 		stop := make(chan struct{})
 		done := make(chan watched, 1)
 		go func() { done <- watchLog(r, stop) }()
