@@ -45,3 +45,32 @@ func (n *Node) edgesOf(ctx context.Context, s *store.Space, id string) (out, in 
 	}
 	return out, in, nil
 }
+
+// follow makes changes of edges mean the memories that took the place of those they name: whoever asks for the edges by the same names is
+// told of those. What consolidation has not moved yet goes, or it would come on top of what is set. n.linking is held.
+func (n *Node) follow(s *store.Space, changes []store.Change) []store.Change {
+	if !viewsOf(s).changes.Redirects() {
+		return changes
+	}
+	for i := range changes {
+		c := &changes[i]
+		was := store.Change{Kind: record.Unlink, ID: c.ID, ToID: c.ToID}
+		c.ID, c.ToID = n.nameNow(s, c.ID), n.nameNow(s, c.ToID)
+		if c.ID != was.ID || c.ToID != was.ToID {
+			changes = append(changes, was)
+		}
+	}
+	return changes
+}
+
+// nameNow returns the id of the memory to which an id leads; the same id where there is none.
+func (n *Node) nameNow(s *store.Space, id string) string {
+	ord, ok := n.resolve(s, id)
+	if !ok {
+		return id
+	}
+	if now, ok := s.RecordID(ord); ok {
+		return now
+	}
+	return id
+}

@@ -295,13 +295,13 @@ func (n *Node) edges(ctx context.Context, space string, kind record.Kind, edges 
 	}
 	n.linking.RLock()
 	defer n.linking.RUnlock()
-	results, err := s.Apply(ctx, changes)
+	results, err := s.Apply(ctx, n.follow(s, changes))
 	if err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(results))
-	for i, r := range results {
-		errs[i] = r.Err
+	errs := make([]error, len(edges))
+	for i := range errs {
+		errs[i] = results[i].Err
 	}
 	return errs, nil
 }

@@ -60,6 +60,15 @@ func (n *Node) RememberAll(ctx context.Context, space string, ms []Memory) (out 
 		if out[i].Err = n.complete(s, m); out[i].Err != nil {
 			continue
 		}
+		if undimensioned(s, m) {
+			if _, _, taken := s.Lookup(m.ID); taken {
+				out[i] = n.meet(ctx, s, m) // a vector that is refused does not fix the dimension
+				continue
+			}
+			if out[i].Err = fixDimension(s, m); out[i].Err != nil {
+				continue
+			}
+		}
 		changes, place = append(changes, putOf(m)), append(place, i)
 	}
 	if len(changes) == 0 {
@@ -97,14 +106,18 @@ func (n *Node) complete(s *store.Space, m *Memory) error {
 	if x := float64(m.Access.Activation); math.IsNaN(x) || x < 0 || x > 1 {
 		return &record.InvalidError{Field: "activation", Reason: fmt.Sprintf("%v is outside [0, 1]", x)}
 	}
-	dim := s.Dimension()
-	if err := m.Check(dim); err != nil {
-		return err
+	return m.Check(s.Dimension())
+}
+
+// undimensioned tells whether the vector of m would be the first of its space.
+func undimensioned(s *store.Space, m *Memory) bool { return len(m.Vector) > 0 && s.Dimension() == 0 }
+
+// fixDimension makes the first vector of a space fix its dimension.
+func fixDimension(s *store.Space, m *Memory) error {
+	if !undimensioned(s, m) {
+		return nil
 	}
-	if len(m.Vector) > 0 && dim == 0 {
-		return s.FixDimension(len(m.Vector))
-	}
-	return nil
+	return s.FixDimension(len(m.Vector))
 }
 
 func putOf(m *Memory) store.Change {
@@ -126,16 +139,20 @@ func (n *Node) meet(ctx context.Context, s *store.Space, m *Memory) Remembered {
 		case !errors.Is(err, ErrNotFound):
 			return Remembered{ID: m.ID, Err: err}
 		}
-		// Deleted meanwhile, or expired: its place is free.
-		c := putOf(m)
-		if _, version, there := s.Lookup(m.ID); there {
-			c.IfAbsent, c.IfVersion = false, version
+		if err := fixDimension(s, m); err != nil {
+			return Remembered{ID: m.ID, Err: err}
 		}
-		rs, err := s.Apply(ctx, []store.Change{c})
+		// Deleted meanwhile, or expired: its place is free. What is left of the old one, such as its edges, is not the new one's.
+		changes := []store.Change{putOf(m)}
+		if _, version, there := s.Lookup(m.ID); there {
+			changes = []store.Change{{Kind: record.Delete, ID: m.ID, IfVersion: version}, changes[0]}
+			changes[1].With = true
+		}
+		rs, err := s.Apply(ctx, changes)
 		if err != nil {
 			return Remembered{ID: m.ID, Err: err}
 		}
-		if r := rs[0]; r.Err == nil {
+		if r := rs[len(rs)-1]; r.Err == nil {
 			return Remembered{ID: m.ID, Version: r.Version, Created: true}
 		} else if !raced(r.Err) {
 			return Remembered{ID: m.ID, Err: r.Err}

@@ -3,6 +3,7 @@ package consolidate
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/engramd/engramd/node/record"
@@ -23,6 +24,8 @@ type View struct {
 	cursor  record.Ord // behind which the next search for near ones begins; zero: once around is done
 	vectors bool       // have changed since the last time around began
 	closed  bool
+
+	redirects atomic.Bool // there is one, or was since the node started
 }
 
 var _ store.View = (*View)(nil)
@@ -36,7 +39,7 @@ func NewView(now func() time.Time) *View {
 func (v *View) LoadValue(_ record.Ord, value record.Value) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.expire(value.ExpiresAt())
+	v.put(value)
 }
 
 // LoadEdges implements store.View.
@@ -61,7 +64,7 @@ func (v *View) Apply(ops []record.Op) {
 	for i := range ops {
 		switch ops[i].Kind {
 		case record.Put:
-			v.expire(ops[i].Value.ExpiresAt())
+			v.put(ops[i].Value)
 			v.vectors = v.vectors || ops[i].Value.VectorVersion() != 0
 		case record.Delete, record.Link:
 		default:
@@ -90,6 +93,17 @@ func (v *View) Closed() bool {
 	defer v.mu.Unlock()
 	return v.closed
 }
+
+// put notes a memory. v is locked.
+func (v *View) put(value record.Value) {
+	v.expire(value.ExpiresAt())
+	if value.Redirects() {
+		v.redirects.Store(true)
+	}
+}
+
+// Redirects tells whether an id of the space may lead to another memory.
+func (v *View) Redirects() bool { return v.redirects.Load() }
 
 // expire notes when a memory expires. v is locked.
 func (v *View) expire(at time.Time) {
