@@ -98,8 +98,8 @@ func (s Settings) validate(all CPUs) error {
 		errs = append(errs, errors.New("threading: cpu_isolation needs pin_threads: true"))
 	}
 	for name, n := range map[string]int{"spreading_workers": s.SpreadingWorkers, "consolidation_workers": s.ConsolidationWorkers, "gomaxprocs": s.GOMAXPROCS} {
-		if n < 0 || n > maxMember {
-			errs = append(errs, fmt.Errorf("threading: %s: %d is outside 0 to %d", name, n, maxMember))
+		if n < 0 || n > maxWorkers {
+			errs = append(errs, fmt.Errorf("threading: %s: %d is outside 0 to %d", name, n, maxWorkers))
 		}
 	}
 	return errors.Join(errs...)

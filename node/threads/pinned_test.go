@@ -280,6 +280,7 @@ func TestApplyRefuses(t *testing.T) {
 		"isolation without pinning":  {threads.Settings{CPUIsolation: true}, "needs pin_threads: true"},
 		"nothing left for the API":   {threads.Settings{SpreadingCores: all, PinThreads: true, CPUIsolation: true}, "leaves no core of"},
 		"negative":                   {threads.Settings{SpreadingWorkers: -1}, "spreading_workers: -1 is outside"},
+		"more than Go has threads":   {threads.Settings{ConsolidationWorkers: 10_000}, "consolidation_workers: 10000 is outside"},
 		"the kernel refuses the API": {threads.Settings{APICores: rest, SpreadingCores: workers, SpreadingWorkers: 2, PinThreads: true}, "not permitted"},
 	} {
 		t.Run(name, func(t *testing.T) {

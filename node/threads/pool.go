@@ -8,6 +8,9 @@ import (
 	"sync"
 )
 
+// maxWorkers bounds the workers of a pool: each that is bound to cores is a thread, and Go ends a process with 10,000 of them.
+const maxWorkers = 1024
+
 // PoolOptions of a pool. Zero values are defaults, but for New.
 type PoolOptions[T any] struct {
 	// Name is what errors call the pool.
@@ -206,8 +209,8 @@ func (p *Pool[T]) SetCores(cores CPUs) error { return p.Shape(p.Stats().Workers,
 
 // Shape changes the number of workers and their cores together. After an error everything is as it was.
 func (p *Pool[T]) Shape(n int, cores CPUs) error {
-	if n < 1 || n > maxMember {
-		return fmt.Errorf("%s: %d workers are outside 1 to %d", p.opts.Name, n, maxMember)
+	if n < 1 || n > maxWorkers {
+		return fmt.Errorf("%s: %d workers are outside 1 to %d", p.opts.Name, n, maxWorkers)
 	}
 	p.shaping.Lock()
 	defer p.shaping.Unlock()
