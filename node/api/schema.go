@@ -101,7 +101,6 @@ func (s *schemas) object(t reflect.Type) document {
 func (s *schemas) members(t reflect.Type, properties document, required *[]string) {
 	var embedded []reflect.StructField
 	for f := range t.Fields() {
-		f := f
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case tag == "-" || !f.IsExported() && !f.Anonymous:
