@@ -82,15 +82,31 @@ func (m *maintenance) change(f func([]Hold) []Hold) ([]Hold, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	holds := f(m.living())
-	b, err := json.Marshal(holds)
-	if err != nil {
-		return nil, err
-	}
-	if err := disk.WriteWhole(m.disk, maintenanceFile, append(b, '\n')); err != nil {
+	err := m.keep(holds)
+	switch {
+	case disk.IsFull(err):
+		return nil, fmt.Errorf("%w: write %s: %w", ErrFull, maintenanceFile, err)
+	case err != nil:
 		return nil, fmt.Errorf("write %s: %w", maintenanceFile, err)
 	}
 	m.holds = holds
 	return slices.Clone(holds), nil
+}
+
+// keep makes holds durable. Without any there is no file: leaving maintenance mode needs no room on the disk.
+func (m *maintenance) keep(holds []Hold) error {
+	if len(holds) == 0 {
+		err := m.disk.Remove(maintenanceFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return errors.Join(err, m.disk.SyncDir("."))
+	}
+	b, err := json.Marshal(holds)
+	if err != nil {
+		return err
+	}
+	return disk.WriteWhole(m.disk, maintenanceFile, append(b, '\n'))
 }
 
 // EnableMaintenance makes new writes wait, for ttl or, if that is zero, until DisableMaintenance; what is under way

@@ -120,10 +120,17 @@ func inChunks[K any](ctx context.Context, w *baseWriter, keys []K, change func(*
 	return nil
 }
 
+// maxLeft is how many segments of former runs may wait for the next checkpoint. Every run begins one: who is killed again and again would fill
+// the disk.
+const maxLeft = 4
+
 // checkpoints runs until ctx ends: when the memtables or the log ask for it, and every interval.
 func (st *Store) checkpoints(ctx context.Context) {
 	tick := time.NewTicker(st.opts.CheckpointEvery)
 	defer tick.Stop()
+	if st.log.Stats().SealedPending > maxLeft {
+		st.requestCheckpoint()
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -223,5 +224,26 @@ func TestAnOrdinalIsGivenAgainOnlyWhenFreed(t *testing.T) {
 			t.Errorf("d is %q, %v", got, err)
 		}
 		l.end()
+	}
+}
+
+// TestManyShortLives: who is killed again and again before the next checkpoint is due does not fill the disk with the log.
+func TestManyShortLives(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		l := live(t, dir, nil)
+		do(t, l.space("default"), put(fmt.Sprint("m", i), "x"))
+		limit := time.Now().Add(10 * time.Second)
+		for l.Stats().WAL.SealedPending > 4 {
+			if time.Now().After(limit) {
+				t.Fatalf("life %d: %+v", i, l.Stats().WAL)
+			}
+			runtime.Gosched()
+		}
+		dir = crashed(t, dir)
+		l.end()
+	}
+	if n := live(t, dir, nil).space("default").Count(); n != 12 {
+		t.Errorf("%d memories; want 12", n)
 	}
 }
