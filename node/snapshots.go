@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -193,5 +194,23 @@ func (n *Node) bucketURL(u string) (string, error) {
 	if u == "" {
 		return "", fmt.Errorf("%w: no bucket is given, and none is set for archives", ErrInvalid)
 	}
+	if parsed, err := url.Parse(u); err == nil && parsed.Scheme == "file" && within(parsed.Path, n.opts.DataDir) {
+		return "", fmt.Errorf("%w: the bucket is in the data directory, and would be lost with it", ErrInvalid)
+	}
 	return u, nil
+}
+
+// within tells whether a path is dir or in it.
+func within(path, dir string) bool {
+	real := func(p string) string {
+		if abs, err := filepath.Abs(p); err == nil {
+			p = abs
+		}
+		if resolved, err := filepath.EvalSymlinks(p); err == nil {
+			p = resolved
+		}
+		return p
+	}
+	rel, err := filepath.Rel(real(dir), real(path))
+	return err == nil && filepath.IsLocal(rel)
 }

@@ -301,7 +301,8 @@ func TestReadsGoOnDuringARestore(t *testing.T) {
 }
 
 func TestSnapshotErrors(t *testing.T) {
-	n, _ := running(t, small(t.TempDir()))
+	dir := t.TempDir()
+	n, _ := running(t, small(dir))
 	ctx := t.Context()
 	taken, err := n.Snapshot(ctx, "default")
 	if err != nil {
@@ -312,15 +313,21 @@ func TestSnapshotErrors(t *testing.T) {
 		try  func() error
 		want error
 	}{
-		"snapshot of no space":       {func() error { _, err := n.Snapshot(ctx, "nowhere"); return err }, node.ErrNoSpace},
-		"restore of nothing":         {func() error { _, err := n.RestoreSnapshot(ctx, none, ""); return err }, node.ErrNoSnapshot},
-		"restore by a path":          {func() error { _, err := n.RestoreSnapshot(ctx, "../"+taken.Name, ""); return err }, node.ErrInvalid},
-		"restore as a path":          {func() error { _, err := n.RestoreSnapshot(ctx, taken.Name, "../x"); return err }, node.ErrInvalid},
-		"delete of nothing":          {func() error { return n.DeleteSnapshot(none) }, node.ErrNoSnapshot},
-		"delete by a path":           {func() error { return n.DeleteSnapshot("..") }, node.ErrInvalid},
-		"verify of nothing":          {func() error { _, err := n.VerifySnapshot(ctx, none); return err }, node.ErrNoSnapshot},
-		"prune all":                  {func() error { _, err := n.PruneSnapshots(ctx, 0, 0); return err }, node.ErrInvalid},
-		"archive to nowhere":         {func() error { _, err := n.ArchiveSnapshots(ctx, ""); return err }, node.ErrInvalid},
+		"snapshot of no space": {func() error { _, err := n.Snapshot(ctx, "nowhere"); return err }, node.ErrNoSpace},
+		"restore of nothing":   {func() error { _, err := n.RestoreSnapshot(ctx, none, ""); return err }, node.ErrNoSnapshot},
+		"restore by a path":    {func() error { _, err := n.RestoreSnapshot(ctx, "../"+taken.Name, ""); return err }, node.ErrInvalid},
+		"restore as a path":    {func() error { _, err := n.RestoreSnapshot(ctx, taken.Name, "../x"); return err }, node.ErrInvalid},
+		"delete of nothing":    {func() error { return n.DeleteSnapshot(none) }, node.ErrNoSnapshot},
+		"delete by a path":     {func() error { return n.DeleteSnapshot("..") }, node.ErrInvalid},
+		"verify of nothing":    {func() error { _, err := n.VerifySnapshot(ctx, none); return err }, node.ErrNoSnapshot},
+		"prune all":            {func() error { _, err := n.PruneSnapshots(ctx, 0, 0); return err }, node.ErrInvalid},
+		"archive to nowhere":   {func() error { _, err := n.ArchiveSnapshots(ctx, ""); return err }, node.ErrInvalid},
+		"archive into the node": {func() error {
+			_, err := n.ArchiveSnapshots(ctx, "file://"+filepath.Join(dir, "x", "..", "snapshots"))
+			return err
+		}, node.ErrInvalid},
+		"archive to no directory":    {func() error { _, err := n.ArchiveSnapshots(ctx, "file:///dev/null"); return err }, node.ErrInvalid},
+		"archive to no name":         {func() error { _, err := n.ArchiveSnapshots(ctx, "s3://"); return err }, node.ErrInvalid},
 		"archive to another planet":  {func() error { _, err := n.ArchiveSnapshots(ctx, "mars://x"); return err }, node.ErrInvalid},
 		"fetch what is not archived": {func() error { _, err := n.FetchSnapshot(ctx, "file://"+t.TempDir(), none); return err }, node.ErrNoSnapshot},
 	} {

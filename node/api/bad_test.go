@@ -130,6 +130,9 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Type", "application/json; charset=latin1"}, 415},
+		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Encoding", "gzip"}, 415},
+		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Encoding", "identity"}, 201},
+		{"POST", "/api/v1/memories/import", `{"content":"x"}`, []string{"Content-Type", "application/x-ndjson", "Content-Encoding", "gzip"}, 415},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Type", "application/json; charset=UTF-8"}, 201},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Accept", "text/html"}, 406},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Accept", "text/html, */*;q=0.1"}, 201},

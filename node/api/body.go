@@ -111,8 +111,12 @@ func unread(err error) *Problem {
 	return malformed("the body ends too early: %v", err)
 }
 
-// checkMedia tells whether a body is of one of the types that are taken here.
+// checkMedia tells whether a body is of one of the types that are taken here, and not compressed.
 func checkMedia(r *http.Request, accepted ...string) error {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !equalFold(coding, "identity") {
+		return problem(http.StatusUnsupportedMediaType, "content-encoding", "a body that is encoded as %.60q is not taken here", coding).
+			withRemedy("send it as it is, without Content-Encoding")
+	}
 	given := r.Header.Get("Content-Type")
 	if slices.Contains(accepted, given) {
 		return nil

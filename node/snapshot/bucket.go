@@ -48,6 +48,8 @@ func parseBucketURL(s string) (*url.URL, error) {
 		return bad("this program knows no buckets of that kind")
 	case u.Scheme == "file" && u.Path == "":
 		return bad("has no path; want file:///dir")
+	case u.Scheme == "s3" && u.Host == "":
+		return bad("names no bucket; want s3://name")
 	}
 	return u, nil
 }
@@ -74,6 +76,9 @@ func openBucket(ctx context.Context, s string) (*bucket, error) {
 		u.RawQuery = q.Encode()
 	}
 	if b.Bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
+		if info, missing := os.Stat(u.Path); u.Scheme == "file" && (missing != nil || !info.IsDir()) {
+			return nil, &record.InvalidError{Field: "bucket", Reason: fmt.Sprintf("%.200q: %v", b.shown, err)}
+		}
 		return nil, fmt.Errorf("open bucket %s: %w", b.shown, err)
 	}
 	return b, nil
