@@ -136,6 +136,8 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Content-Type", "application/json; charset=UTF-8"}, 201},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Accept", "text/html"}, 406},
 		{"POST", "/api/v1/memories/remember", `{"content":"x"}`, []string{"Accept", "text/html, */*;q=0.1"}, 201},
+		{"POST", "/api/v1/memories/remember", `{"content":"x","expires_at":"9999-12-31T23:59:59-12:00"}`, nil, 400},
+		{"POST", "/api/v1/memories/remember", `{"content":"x","access":{"activation":1,"count":1,"last_at":"0000-01-01T00:00:00+12:00"}}`, nil, 400},
 		{"POST", "/api/v1/memories/remember?Space=x", `{"content":"x"}`, nil, 400},
 		{"POST", "/api/v1/memories/remember?space=..%2f..%2fetc", `{"content":"x"}`, nil, 404},
 		{"PUT", "/api/v1/memories/remember", `{"content":"x"}`, nil, 405},

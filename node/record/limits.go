@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -115,6 +116,9 @@ func (m *Memory) Check(dim int) error {
 	if a := float64(m.Access.Activation); math.IsNaN(a) || a < 0 || a > 1 {
 		return invalid("activation", "%v is outside [0, 1]", a)
 	}
+	if err := m.checkTimes(); err != nil {
+		return err
+	}
 	if m.Redirect != "" {
 		if err := CheckID(m.Redirect); err != nil {
 			return err
@@ -127,6 +131,24 @@ func (m *Memory) Check(dim int) error {
 		return err
 	}
 	return m.checkMetadata()
+}
+
+// The times that can be written as RFC 3339: years 0 to 9999 of UTC. What could not be told to anybody is not remembered.
+var (
+	firstTime = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	afterLast = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func (m *Memory) checkTimes() error {
+	for _, t := range [...]struct {
+		field string
+		at    time.Time
+	}{{"created_at", m.CreatedAt}, {"updated_at", m.UpdatedAt}, {"expires_at", m.ExpiresAt}, {"last_at", m.Access.LastAt}} {
+		if t.at.Before(firstTime) || !t.at.Before(afterLast) {
+			return invalid(t.field, "is outside the years 0 to 9999 of UTC")
+		}
+	}
+	return nil
 }
 
 func checkTags(tags []string) error {

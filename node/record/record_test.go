@@ -49,6 +49,21 @@ func TestValueRoundTrip(t *testing.T) {
 	}
 }
 
+// TestTimesRoundTrip: the moment 0 of Unix, which many take for an unknown one, is a time like others.
+func TestTimesRoundTrip(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.UnixMilli(0).UTC(), time.UnixMilli(-1).UTC(), time.UnixMilli(1).UTC(),
+		time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC),
+	} {
+		m := sample()
+		m.CreatedAt, m.UpdatedAt, m.ExpiresAt = at, at, at
+		v := record.Value(record.AppendValue(nil, &m, 0))
+		if !v.CreatedAt().Equal(at) || !v.UpdatedAt().Equal(at) || !v.ExpiresAt().Equal(at) {
+			t.Errorf("%v came back as %v, %v, %v", at, v.CreatedAt(), v.UpdatedAt(), v.ExpiresAt())
+		}
+	}
+}
+
 func TestEveryFlippedBitOfAValueShows(t *testing.T) {
 	m := sample()
 	v := record.Value(record.AppendValue(nil, &m, 5))
@@ -130,6 +145,14 @@ func TestLimits(t *testing.T) {
 		{"metadata", func(m *record.Memory) { m.Metadata = []byte(`[1]`) }, "metadata"},
 		{"half metadata", func(m *record.Memory) { m.Metadata = []byte(`{"a"`) }, "metadata"},
 		{"redirect", func(m *record.Memory) { m.Redirect = "a/b" }, "id"},
+		{"the last second", func(m *record.Memory) { m.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }, ""},
+		{"no times", func(m *record.Memory) { m.CreatedAt, m.UpdatedAt, m.ExpiresAt = time.Time{}, time.Time{}, time.Time{} }, ""},
+		{"year 10000 in UTC", func(m *record.Memory) {
+			m.CreatedAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))
+		}, "created_at"},
+		{"year -1 in UTC", func(m *record.Memory) { m.UpdatedAt = time.Date(0, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)) }, "updated_at"},
+		{"never, told as a time", func(m *record.Memory) { m.ExpiresAt = time.Unix(1<<40, 0) }, "expires_at"},
+		{"an access in the year 10000", func(m *record.Memory) { m.Access.LastAt = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) }, "last_at"},
 	} {
 		m := sample()
 		c.spoil(&m)

@@ -204,16 +204,25 @@ func (v Value) Recode(key Ord, codec byte, dictionary uint32, payload []byte) Va
 	return n
 }
 
+// epoch is kept for the moment 0 of Unix, since 0 is no time.
+const epoch = 1 << 63
+
 func millis(t time.Time) uint64 {
 	if t.IsZero() {
 		return 0
 	}
-	return uint64(t.UnixMilli())
+	if ms := t.UnixMilli(); ms != 0 {
+		return uint64(ms)
+	}
+	return epoch
 }
 
 func fromMillis(ms uint64) time.Time {
-	if ms == 0 {
+	switch ms {
+	case 0:
 		return time.Time{}
+	case epoch:
+		ms = 0
 	}
 	return time.UnixMilli(int64(ms)).UTC()
 }
