@@ -39,7 +39,7 @@ func (n *Node) deleteWhere(ctx context.Context, s *store.Space, f *Filter, limit
 	for deleted < limit {
 		found, last, err := n.matching(ctx, s, f, after, min(perForget, limit-deleted))
 		if err != nil || len(found) == 0 {
-			return deleted, false, err
+			return deleted, err != nil, err
 		}
 		k, err := forget(ctx, s, found)
 		deleted += k
@@ -51,7 +51,7 @@ func (n *Node) deleteWhere(ctx context.Context, s *store.Space, f *Filter, limit
 		} // else some changed: they are looked at again
 	}
 	found, _, err := n.matching(ctx, s, f, after, 1)
-	return deleted, len(found) > 0, err
+	return deleted, err != nil || len(found) > 0, err
 }
 
 // matching returns deletions of the first memories behind after that pass f, and the last ordinal of them.

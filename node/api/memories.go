@@ -100,7 +100,7 @@ func matches(header string, version uint64, weak bool) bool {
 // ifMatch reads which version a change is for; 0 is any.
 func (x *exchange) ifMatch() (uint64, error) {
 	header := strings.TrimSpace(x.r.Header.Get("If-Match"))
-	if header == "" || header == "*" {
+	if len(x.r.Header.Values("If-Match")) == 0 || header == "*" {
 		return 0, nil
 	}
 	text, ok := strings.CutPrefix(header, `"`)

@@ -217,8 +217,8 @@ func (st *Store) noteCheckpoint(err error) {
 	case errors.Is(err, context.Canceled):
 		return
 	case errors.Is(err, ErrFull):
-		// What the log keeps without need may be the room that is missing.
-		if trim := st.log.Trim(0); trim != nil {
+		// What the log keeps without need may be the room that is missing, and what it would take next.
+		if trim := st.log.GiveRoom(); trim != nil {
 			err = errors.Join(err, trim)
 		}
 	case errors.Is(err, ErrDamaged):

@@ -108,6 +108,8 @@ type Log struct {
 
 	prepared chan preparation
 	freed    chan struct{}
+	yield    chan struct{} // the segment that is kept ready is to be given back
+	yielding atomic.Bool   // no segment is prepared until one is released
 
 	segmu  sync.Mutex // sealed, spare, number
 	sealed []*segment // full, or of a former run, ascending

@@ -46,7 +46,7 @@ type Report struct {
 func Open(opts Options, after uint64, applier Applier, replay func(Batch) error) (*Log, Report, error) {
 	l := &Log{
 		opts: opts.withDefaults(), applier: applier,
-		wake: make(chan struct{}, 1), prepared: make(chan preparation), freed: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), prepared: make(chan preparation), freed: make(chan struct{}, 1), yield: make(chan struct{}, 1),
 		placing: make(turn, 1), writing: make(turn, 1), applying: make(turn, 1),
 	}
 	l.SetRetention(l.opts.Retention)

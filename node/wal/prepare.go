@@ -13,19 +13,32 @@ import (
 // maxSpares is how many released segments are kept for renaming; the others are removed.
 const maxSpares = 2
 
+var errYielding = fmt.Errorf("%w: the disk is full, and what the log holds has to get into the bases first", ErrFull)
+
 type preparation struct {
 	segment *segment
 	err     error
 }
 
 // prepare keeps one segment ready. While it cannot, whoever asks gets the reason at once, and it is tried
-// again every Retry and when a segment is released.
+// again every Retry and when a segment is released. After GiveRoom it keeps none until then.
 func (l *Log) prepare(ctx context.Context) {
 	for {
+		if l.yielding.Load() {
+			if !l.refuse(ctx, errYielding) {
+				return
+			}
+			continue
+		}
 		s, err := l.ready()
 		if err == nil {
 			select {
 			case l.prepared <- preparation{segment: s}:
+				continue
+			case <-l.yield:
+				if err := l.remove(s); err != nil {
+					l.opts.Logger.Warn("a log segment could not be given back", "error", err)
+				}
 				continue
 			case <-ctx.Done():
 				l.segmu.Lock()
@@ -43,7 +56,7 @@ func (l *Log) prepare(ctx context.Context) {
 
 // refuse answers with err until it is worth trying again; false: ctx ended.
 func (l *Log) refuse(ctx context.Context, err error) bool {
-	if disk.IsFull(err) {
+	if disk.IsFull(err) && !errors.Is(err, ErrFull) {
 		err = fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	retry := time.NewTimer(l.opts.Retry)
@@ -93,6 +106,9 @@ func (l *Log) Releasable(lsn uint64) bool {
 // Release says that everything up to lsn is safe elsewhere: segments that hold nothing beyond it are
 // kept for the retention, and then renamed for reuse or removed.
 func (l *Log) Release(lsn uint64) error {
+	if l.yielding.Swap(false) {
+		defer l.signalFreed()
+	}
 	l.segmu.Lock()
 	var gone []*segment
 	for len(l.sealed) > 0 && l.sealed[0].last <= lsn {

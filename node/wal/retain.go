@@ -53,6 +53,17 @@ func (l *Log) Trim(keep time.Duration) error {
 	return err
 }
 
+// GiveRoom gives back all room that the log could do without, because somebody needs it who makes more: whoever brings the log's content elsewhere. Until something
+// is released the log takes no new segment, and appends that need one are refused with ErrFull.
+func (l *Log) GiveRoom() error {
+	l.yielding.Store(true)
+	select {
+	case l.yield <- struct{}{}:
+	default:
+	}
+	return l.Trim(0)
+}
+
 // retire keeps a released segment, or lets go of it.
 func (l *Log) retire(s *segment) error {
 	if l.retention.Load() == 0 || s.last == 0 {

@@ -2,6 +2,7 @@ package wal_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -62,6 +63,49 @@ func TestReleasedSegmentsAreKeptForTheRetention(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGiveRoom: where somebody else needs the room the log gives back the segment that it keeps ready, and takes none until something is
+// released.
+func TestGiveRoom(t *testing.T) {
+	d := powercut.New()
+	l, end := filled(t, d, wal.Options{})
+	segments := func() (n int) {
+		for _, size := range d.Names() {
+			if size == 4096 {
+				n++
+			}
+		}
+		return n
+	}
+	before := segments()
+	if err := l.GiveRoom(); err != nil {
+		t.Fatal(err)
+	}
+	var number uint64 = 1000
+	var err error
+	for range 200 { // more than the current segment has room for
+		number++
+		if err = l.Append(t.Context(), &note{number: number, count: 8}); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, wal.ErrFull) {
+		t.Fatalf("the log took a new segment: %v", err)
+	}
+	if n := segments(); n >= before {
+		t.Errorf("%d segments after giving room, %d before", n, before)
+	}
+	if err := l.Release(l.Durable()); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for err = errors.New("not tried"); err != nil; err = l.Append(t.Context(), &note{number: number, count: 8}) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after a release: %v", err)
+		}
+	}
+	end()
 }
 
 // TestTrim removes what is kept, on the disk too, and a restart in between keeps it.
