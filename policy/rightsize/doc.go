@@ -15,7 +15,7 @@
 //     Nothing may hold such a growth back.
 //   - use: memory in use reaches 1/1.1 of the limit. The limit follows it.
 //   - overshoot: ten minutes after a growth on evidence, less than half of the new limit was needed.
-//     The growth was a guess; it is taken back to what was seen.
+//     The growth was a guess; it is taken back to what was seen, where an action is cheap.
 //   - waste: rent or buy. An idle limit is rent, a resize is the price. The limit comes down to the
 //     recent maximum and its margin once what that would have saved since the last change exceeds the
 //     price. This never costs more than twice what the best moment would have cost.

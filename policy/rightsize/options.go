@@ -67,6 +67,7 @@ const (
 	burstLength   = time.Hour        // how long the peak after a throttle is looked for
 	trialLength   = 10 * time.Minute // before a growth is judged
 	trialUse      = 0.5              // of the limit, below which it was an overshoot
+	trialCost     = time.Hour        // an action that costs more is not done only to take a guess back
 	thinHistory   = 24 * time.Hour   // below which the margin is wider
 	memoryBump    = 1.2              // as the peers do on OOM
 	memoryBumpMin = 100 << 20        // bytes

@@ -162,7 +162,7 @@ func (o Options) bumped(size float64) float64 { return math.Max(size*memoryBump,
 // overshot says whether the growth on evidence has turned out far too large. It is asked once: a
 // growth that was half needed is left to the rule of waste.
 func (o Options) overshot(st *State, at time.Time) bool {
-	if o.Memory || st.Grew.IsZero() || at.Sub(st.Grew) < trialLength {
+	if o.Memory || o.ActionCost > trialCost || st.Grew.IsZero() || at.Sub(st.Grew) < trialLength {
 		return false
 	}
 	st.Grew = time.Time{}
