@@ -139,8 +139,11 @@ func (st *Store) checkpoints(ctx context.Context) {
 		case <-st.wanted:
 		}
 		st.noteCheckpoint(st.Checkpoint(ctx))
-		if st.checkpointFailure() != nil {
+		if err := st.checkpointFailure(); err != nil {
 			pause(ctx, st.opts.WAL.Retry)
+			if errors.Is(err, ErrFull) {
+				st.requestCheckpoint() // the log takes no room until it succeeds
+			}
 		}
 	}
 }

@@ -213,6 +213,7 @@ func (st *Store) noteCheckpoint(err error) {
 	switch {
 	case err == nil:
 		st.failure.Store(nil)
+		st.log.TakeRoom()
 		return
 	case errors.Is(err, context.Canceled):
 		return

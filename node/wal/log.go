@@ -109,7 +109,7 @@ type Log struct {
 	prepared chan preparation
 	freed    chan struct{}
 	yield    chan struct{} // the segment that is kept ready is to be given back
-	yielding atomic.Bool   // no segment is prepared until one is released
+	yielding atomic.Bool   // no segment is prepared until TakeRoom
 
 	segmu  sync.Mutex // sealed, spare, number
 	sealed []*segment // full, or of a former run, ascending

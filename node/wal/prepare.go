@@ -21,7 +21,7 @@ type preparation struct {
 }
 
 // prepare keeps one segment ready. While it cannot, whoever asks gets the reason at once, and it is tried
-// again every Retry and when a segment is released. After GiveRoom it keeps none until then.
+// again every Retry and when a segment is released. After GiveRoom it keeps none until TakeRoom.
 func (l *Log) prepare(ctx context.Context) {
 	for {
 		if l.yielding.Load() {
@@ -106,9 +106,6 @@ func (l *Log) Releasable(lsn uint64) bool {
 // Release says that everything up to lsn is safe elsewhere: segments that hold nothing beyond it are
 // kept for the retention, and then renamed for reuse or removed.
 func (l *Log) Release(lsn uint64) error {
-	if l.yielding.Swap(false) {
-		defer l.signalFreed()
-	}
 	l.segmu.Lock()
 	var gone []*segment
 	for len(l.sealed) > 0 && l.sealed[0].last <= lsn {

@@ -53,8 +53,8 @@ func (l *Log) Trim(keep time.Duration) error {
 	return err
 }
 
-// GiveRoom gives back all room that the log could do without, because somebody needs it who makes more: whoever brings the log's content elsewhere. Until something
-// is released the log takes no new segment, and appends that need one are refused with ErrFull.
+// GiveRoom gives back all room that the log could do without, because somebody needs it who makes more: whoever brings the log's content elsewhere. Until TakeRoom the log
+// takes no new segment, and appends that need one are refused with ErrFull.
 func (l *Log) GiveRoom() error {
 	l.yielding.Store(true)
 	select {
@@ -62,6 +62,13 @@ func (l *Log) GiveRoom() error {
 	default:
 	}
 	return l.Trim(0)
+}
+
+// TakeRoom lets the log take new segments again.
+func (l *Log) TakeRoom() {
+	if l.yielding.Swap(false) {
+		l.signalFreed()
+	}
 }
 
 // retire keeps a released segment, or lets go of it.
