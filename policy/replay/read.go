@@ -207,4 +207,5 @@ func (in *reader) step() time.Duration {
 	return max(time.Minute, gaps[len(gaps)/2])
 }
 
-func minute(d time.Duration) int { return int(math.Round(d.Minutes())) }
+// minute counts the minutes that begin before d is over: each has the demand that is held at its begin.
+func minute(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
