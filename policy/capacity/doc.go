@@ -9,6 +9,6 @@
 // Impossible input is refused whole, all faults at once: [ErrImpossible]. Absent is not zero: what is nil or was not given is left out.
 //
 // Reading the source: workload.go and profile.go are the input; constant.go, model.go, guide.go, corrected.go and measured.go the
-// constants; estimate.go, memory.go, cores.go and storage.go the formulas; price.go and trend.go money and growth; components.go, vectors.go,
+// constants; estimate.go, memory.go, cores.go and storage.go the formulas; price.go, trend.go and phase.go money, growth and the guide's phases; components.go, vectors.go,
 // postgres.go, redis.go and system.go the second guide: Qdrant, PostgreSQL and Redis.
 package capacity

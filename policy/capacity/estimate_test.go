@@ -97,8 +97,12 @@ func TestCorrected(t *testing.T) {
 func TestCorrectedIsWithinWhatWasMeasured(t *testing.T) {
 	w := example
 	w.EdgesPerMemory = 10
-	if got := estimate(t, capacity.Corrected(), w).Memory.Needed; got < 330e6 || got > 585e6 {
-		t.Errorf("%d bytes for what took 330 to 585 MB", got)
+	got := estimate(t, capacity.CorrectedFor(capacity.Shape{ContentBytes: 200}), w)
+	if got.Memory.Needed < 330e6 || got.Memory.Needed > 585e6 {
+		t.Errorf("%d bytes for what took 330 to 585 MB", got.Memory.Needed)
+	}
+	if got.Memory.PageCache != 0 || got.Storage.Vectors != 0 {
+		t.Errorf("vectors of no dimension take room: %+v %+v", got.Memory, got.Storage)
 	}
 }
 

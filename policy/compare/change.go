@@ -63,13 +63,15 @@ func changeOf(metric string, before, after []float64, alpha float64) Change {
 		return c
 	}
 	p := bothWays(before, after)
-	c.P = &p
-	switch {
-	case p > alpha || improvement == 0:
-		c.Finding = Same
-	case improvement > 0:
+	c.P, c.Finding = &p, Same
+	less, greater := tails(after, before)
+	if moreIsBetter(metric) {
+		less, greater = greater, less
+	}
+	switch { // ranks and medians have to agree on the direction
+	case p <= alpha && less < greater && improvement > 0:
 		c.Finding = Better
-	default:
+	case p <= alpha && less > greater && improvement < 0:
 		c.Finding = Worse
 	}
 	return c

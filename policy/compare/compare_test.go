@@ -2,6 +2,7 @@ package compare_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -83,9 +84,7 @@ func TestWithoutABaselineNothingIsConcluded(t *testing.T) {
 	good := result(80, 10, 1000, 0.02, 8, 1)
 	with := func(metric string, samples []float64) compare.Result {
 		all := map[string][]float64{}
-		for k, v := range good.Samples {
-			all[k] = v
-		}
+		maps.Copy(all, good.Samples)
 		if all[metric] = samples; samples == nil {
 			delete(all, metric)
 		}

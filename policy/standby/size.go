@@ -102,12 +102,12 @@ func (plan *Plan) fitIndex(p Production) {
 	}
 }
 
-// price compares with production. A price that is not known makes no share.
+// price compares with production. A price that is not known makes no share, and neither does a production that is free.
 func (plan *Plan) price(p Production, prices capacity.Prices) {
 	own, all := prices.OfSize(plan.Size), prices.OfSize(p.Size)
 	plan.Cost = &own
 	percent := own.Total / all.Total * 100
-	if len(own.Missing) > 0 || !(all.Total > 0) || math.IsInf(percent, 0) || math.IsNaN(percent) {
+	if len(own.Missing) > 0 || math.IsInf(percent, 0) || math.IsNaN(percent) {
 		return
 	}
 	plan.CostPercent = &percent
