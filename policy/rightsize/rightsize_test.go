@@ -211,3 +211,33 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestADecreaseByLittleIsNotWorthAnAction(t *testing.T) {
+	l := newLoop(rightsize.CPU(0.1, 16), 1.15*1.04)
+	l.minutes(30*24*60, 1)
+	if len(l.changes) != 0 {
+		t.Errorf("%s", l.last().Why())
+	}
+}
+
+func TestWhatIsWantedIsNotBelowWhatWasUsed(t *testing.T) {
+	o := rightsize.CPU(0.1, 16)
+	o.Margin = 0
+	for used := 1.0; used < 2; used += 0.0101 {
+		l := newLoop(o, 4)
+		if l.minute(used); o.Want(&l.st) < used {
+			t.Errorf("wants %v, used were %v", o.Want(&l.st), used)
+		}
+	}
+}
+
+func TestClockThatWasSetBackBringsNoOldPeaks(t *testing.T) {
+	l := newLoop(rightsize.CPU(0.1, 16), 4)
+	l.minutes(24*60, 1)
+	l.minutes(10, 3)
+	l.at = l.at.Add(-366 * 24 * time.Hour)
+	l.minutes(5, 1)
+	if w := l.o.Want(&l.st); !near(w, 1.15) {
+		t.Errorf("wants %v after five samples of 1 core on the new clock; want 1.15", w)
+	}
+}
