@@ -17,8 +17,8 @@
 //   - overshoot: ten minutes after a growth on evidence, less than half of the new limit was needed.
 //     The growth was a guess; it is taken back to what was seen, where an action is cheap.
 //   - waste: rent or buy. An idle limit is rent, a resize is the price. The limit comes down to the
-//     recent maximum and its margin once what that would have saved since the last change exceeds the
-//     price. This never costs more than twice what the best moment would have cost.
+//     recent maximum (25 minutes of CPU, a day of memory) and its margin once what that would have
+//     saved since the last change exceeds the price, and where it is a decrease by 15% at least.
 //   - limits: what is there lies outside the limits of the target.
 //   - hold: none of them.
 //

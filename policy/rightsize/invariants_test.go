@@ -151,7 +151,7 @@ func TestGapShrinksNothing(t *testing.T) {
 	l := newLoop(rightsize.CPU(0.1, 16), 4)
 	l.minutes(20, 1)
 	l.at = l.at.Add(48 * time.Hour)
-	l.minutes(29, 1)
+	l.minutes(25, 1)
 	if len(l.changes) != 0 {
 		t.Errorf("%s; want the whole window seen after the gap first", l.last().Why())
 	}
@@ -163,7 +163,7 @@ func TestClockThatJumps(t *testing.T) {
 		l.minutes(24*60, 1)
 		before := l.limit
 		l.at = l.at.Add(jump)
-		l.minutes(29, 1)
+		l.minutes(25, 1)
 		if l.limit != before {
 			t.Errorf("%s: changed from %v to %v: %s", name, before, l.limit, l.last().Why())
 		}

@@ -60,7 +60,7 @@ func (o Options) Validate() error {
 
 // The numbers below are the same for every target.
 const (
-	needless      = 0.95             // a decrease by less than a twentieth is not worth an action
+	needless      = 0.85             // of the limit, above which a decrease is not worth an action
 	peakMargin    = 0.05             // above the peak that earlier throttles led to
 	peakQuantile  = 0.8              // of those peaks
 	firstGrowth   = 8                // times the limit, when no throttle was followed yet
@@ -88,7 +88,7 @@ func (o Options) window() int {
 	if o.Memory {
 		return 24
 	}
-	return 6
+	return 5
 }
 
 func (o Options) clamp(x float64) float64 { return math.Min(o.Max, math.Max(o.Min, x)) }

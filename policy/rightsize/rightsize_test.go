@@ -44,11 +44,11 @@ func near(a, b float64) bool { return math.Abs(a-b) < 1e-6*(1+math.Abs(b)) }
 
 func TestIdleLimitComesDownToTheRecentMaximum(t *testing.T) {
 	l := newLoop(rightsize.CPU(0.1, 16), 4)
-	l.minutes(29, 1)
+	l.minutes(24, 1)
 	if len(l.changes) != 0 {
 		t.Fatalf("changed before the whole window was seen: %s", l.last().Why())
 	}
-	l.minutes(31, 1)
+	l.minutes(36, 1)
 	if len(l.changes) != 1 || l.last().Rule != rightsize.Waste || l.limit > 1.3 || l.limit < 1.15 {
 		t.Errorf("changes %+v; want one decrease by waste to about 1.3 cores", l.changes)
 	}
@@ -213,7 +213,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestADecreaseByLittleIsNotWorthAnAction(t *testing.T) {
-	l := newLoop(rightsize.CPU(0.1, 16), 1.15*1.04)
+	l := newLoop(rightsize.CPU(0.1, 16), 1.15*1.15)
 	l.minutes(30*24*60, 1)
 	if len(l.changes) != 0 {
 		t.Errorf("%s", l.last().Why())
