@@ -1,9 +1,12 @@
 package replay
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // optimumBuckets bounds the work of Optimum: its time is quadratic in them.
-const optimumBuckets = 336
+const optimumBuckets = 14 * 24 * 4
 
 // An Optimal is what knowing the future allows.
 type Optimal struct {
@@ -14,8 +17,8 @@ type Optimal struct {
 }
 
 // Optimum compares r with limits that meet all demand above none, change as many times, and hold as
-// little as possible. Changes are possible at up to 336 moments, evenly spread; so a result that
-// changes between them, or withholds demand, can have a negative regret.
+// little as possible. Changes are possible at up to 1344 moments, evenly spread (a quarter of
+// an hour in two weeks); so a result that changes between them, or withholds demand, can have a negative regret.
 func Optimum(t Trace, r Result, o Options) Optimal {
 	peaks, width := buckets(t, o)
 	held := leastHeld(peaks, len(r.Actions))
@@ -55,10 +58,16 @@ func leastHeld(peaks []float64, n int) float64 {
 			top := 0.0
 			for j := i - 1; j >= 0; j-- {
 				top = math.Max(top, peaks[j])
+				if top*float64(i-j) >= next[i] {
+					break // longer parts only cost more
+				}
 				if c := best[j] + top*float64(i-j); c < next[i] {
 					next[i] = c
 				}
 			}
+		}
+		if slices.Equal(best, next) {
+			break // more changes save nothing
 		}
 		best = next
 	}
