@@ -46,10 +46,11 @@ type hourly struct {
 func (h *hourly) add(at time.Time, x float64) {
 	hour := at.Unix() / 3600
 	for n := max(h.hour+1, hour-23); n <= hour; n++ {
-		h.top[n%24] = 0
+		h.top[(n%24+24)%24] = 0
 	}
 	h.hour = hour
-	h.top[hour%24] = math.Max(h.top[hour%24], x)
+	now := &h.top[(hour%24+24)%24] // hours before 1970 are negative
+	*now = math.Max(*now, x)
 }
 
 func (h *hourly) max() float64 { return slices.Max(h.top[:]) }

@@ -17,8 +17,8 @@ type Optimal struct {
 }
 
 // Optimum compares r with limits that meet all demand above none, change as many times, and hold as
-// little as possible. Changes are possible at up to 1344 moments, evenly spread (a quarter of
-// an hour in two weeks); so a result that changes between them, or withholds demand, can have a negative regret.
+// little as possible. Changes are possible at up to 1344 moments, evenly spread (a quarter of an hour in
+// two weeks); so a result that changes between them, or withholds demand, can have a negative regret.
 func Optimum(t Trace, r Result, o Options) Optimal {
 	peaks, width := buckets(t, o)
 	held := leastHeld(peaks, len(r.Actions))

@@ -134,6 +134,18 @@ func TestBaselines(t *testing.T) {
 	}
 }
 
+func TestATraceMayBeOlderThanTheEpoch(t *testing.T) {
+	old := trace(make([]float64, 2*1440)...)
+	old.Start = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	o := replay.Options{Host: 16, Start: 4, Min: 0.1}
+	for _, p := range []replay.Policy{replay.MovingMaximum(), replay.Rightsize(rightsize.CPU(0.1, 16))} {
+		r, err := replay.Run(old, p, o)
+		if err != nil || r.Limits[len(r.Limits)-1] != 0.1 {
+			t.Errorf("%s: %v, %v", r.Policy, err, r.Limits)
+		}
+	}
+}
+
 // TestRightsizeBeatsTheMovingMaximum on jobs of half an hour, a few a day, over a little noise.
 func TestRightsizeBeatsTheMovingMaximum(t *testing.T) {
 	jobs := make([]float64, 10*1440)
