@@ -238,11 +238,11 @@ func direct(seeds []spread.Seed, o spread.Options) (result spread.Result) {
 
 // add adds a hit, unless a memory on its path was deleted meanwhile.
 func (r *recall) add(out *Recollection, h spread.Hit) {
-	a, ok := r.node.activated(r.space, h)
-	f := r.found[h.Ord]
-	if !ok || f == nil {
+	names, f := named(r.space, []spread.Hit{h}), r.found[h.Ord]
+	if len(names) == 0 || f == nil {
 		return
 	}
+	a := names[0]
 	hit := Recalled{
 		Memory: f.memory, Activation: a.Activation, Tier: f.tier, Path: a.Path,
 		Decay: math.Pow(r.query.Spread.Decay, float64(h.Hops())),

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 
 	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/metrics"
@@ -54,12 +55,7 @@ func (n *Node) Spread(ctx context.Context, space string, seeds []Seed, o spread.
 		return Spreading{}, err
 	}
 	out = Spreading{Partial: r.Partial, Hops: r.Hops, Reached: r.Reached, Edges: r.Edges, Absent: absent}
-	out.Hits = make([]Activated, 0, len(r.Hits))
-	for _, h := range r.Hits {
-		if a, ok := n.activated(s, h); ok {
-			out.Hits = append(out.Hits, a)
-		}
-	}
+	out.Hits = named(s, r.Hits)
 	return out, nil
 }
 
@@ -109,16 +105,21 @@ func (n *Node) head(s *store.Space, ord record.Ord) (m Memory, err error) {
 	return m, err
 }
 
-// activated names what a spread reached; false if it was deleted meanwhile.
-func (n *Node) activated(s *store.Space, h spread.Hit) (Activated, bool) {
-	a := Activated{Activation: h.Activation, Path: make([]string, len(h.Path))}
-	for i, ord := range h.Path {
-		id, ok := s.RecordID(ord)
-		if !ok {
-			return a, false
-		}
-		a.Path[i] = id
+// named names what a spread reached. What was deleted meanwhile, or somebody on its path, is left out.
+func named(s *store.Space, hits []spread.Hit) []Activated {
+	var ords []record.Ord
+	for _, h := range hits {
+		ords = append(ords, h.Path...)
 	}
-	a.ID = a.Path[len(a.Path)-1]
-	return a, true
+	ids := s.RecordIDs(make([]string, 0, len(ords)), ords)
+	out := make([]Activated, 0, len(hits))
+	for _, h := range hits {
+		k := len(h.Path)
+		path := ids[:k:k]
+		ids = ids[k:]
+		if !slices.Contains(path, "") {
+			out = append(out, Activated{ID: path[k-1], Activation: h.Activation, Path: path})
+		}
+	}
+	return out
 }

@@ -94,6 +94,25 @@ func (s *Space) Lookup(id string) (record.Ord, uint64, bool) {
 	return ord, s.index.version(ord), ord != 0
 }
 
+// perLook is how many ids are looked up under one lock: many at a time are cheaper, and the writer waits for them.
+const perLook = 256
+
+// RecordIDs appends the ids of ords to dst; an empty one for what is not alive.
+func (s *Space) RecordIDs(dst []string, ords []record.Ord) []string {
+	for some := range slices.Chunk(ords, perLook) {
+		s.mu.RLock()
+		for _, ord := range some {
+			id := ""
+			if s.index.version(ord) != 0 {
+				id = s.index.id(ord)
+			}
+			dst = append(dst, id)
+		}
+		s.mu.RUnlock()
+	}
+	return dst
+}
+
 // RecordID returns the id of ord; false if it is not alive.
 func (s *Space) RecordID(ord record.Ord) (string, bool) {
 	s.mu.RLock()
