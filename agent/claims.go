@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action,
 		case actuators.NeedsRecovery(known):
 			known.TargetName = t.cfg.Name
 			a.logError("keep the original of a resource", a.keepOriginal(known)) // as far as this agent can know it
-			t.running[known.ID] = known
+			t.takeUp(known)
 		case actuators.Final(known.State):
 			a.logError("clear the record of an ended action", t.claim.record(known))
 		}
@@ -108,8 +109,10 @@ func (a *Agent) takeUpLost(ctx context.Context, t *target, active []actuators.Ac
 	if reason, _ := t.claim.standby(); reason != "" {
 		return
 	}
-	for _, id := range sortedKeys(t.running) {
-		one := t.running[id]
+	open := maps.Clone(t.running)
+	maps.Copy(open, t.leftovers)
+	for _, id := range sortedKeys(open) {
+		one := open[id]
 		has := slices.ContainsFunc(active, func(o actuators.Action) bool { return o.ID == id })
 		if actuators.NeedsRecovery(one) && !has && !t.stuck[id] {
 			a.recover(ctx, t, one)

@@ -90,4 +90,14 @@ func (w *world) ended() {
 			w.t.Errorf("action %s is %s, its decision says %q: %v", a.ID, a.State, d.Outcome, err)
 		}
 	}
+	for _, t := range w.agent.loop.targets {
+		for id, one := range t.running {
+			if actuators.Final(one.State) {
+				w.t.Errorf("action %s is %s, and still taken for running", id, one.State)
+			}
+		}
+		if len(t.leftovers) > 0 {
+			w.t.Errorf("%d actions left something that was not cleared away", len(t.leftovers))
+		}
+	}
 }

@@ -157,7 +157,7 @@ func (a *Agent) restoreAction(t *target, one actuators.Action, now time.Time) {
 	}
 	switch {
 	case actuators.NeedsRecovery(one):
-		t.running[one.ID] = one
+		t.takeUp(one)
 	case !actuators.Final(one.State):
 		t.waiting[one.Resource] = &one
 	case actuators.Stays(one.State) && touched(one):

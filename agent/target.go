@@ -31,7 +31,9 @@ type target struct {
 	// is about to get, by id.
 	waiting map[policy.Resource]*actuators.Action
 	running map[string]actuators.Action
-	stuck   map[string]bool // those of them that the executor cannot take up
+	// leftovers are committed actions of an earlier life, by id, of which the executor still has to clear something away.
+	leftovers map[string]actuators.Action
+	stuck     map[string]bool // those of both that the executor cannot take up
 	// superseded is what ended for a further growth of each resource that has not begun yet.
 	superseded map[policy.Resource]actuators.Action
 	tried      []policy.Attempt
@@ -66,6 +68,19 @@ type view struct {
 	hash     string
 }
 
+// takeUp remembers an action of an earlier life that the executor has to bring to its end. One that only leaves something to clear away
+// is over: it hinders nothing.
+func (t *target) takeUp(one actuators.Action) {
+	if !actuators.Final(one.State) {
+		t.running[one.ID] = one
+		return
+	}
+	t.leftovers[one.ID] = one
+	if touched(one) {
+		t.committed[one.Resource] = one
+	}
+}
+
 func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 	t := &target{
 		cfg:        cfg,
@@ -74,6 +89,7 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 		freshAt:    map[policy.Resource]time.Time{},
 		waiting:    map[policy.Resource]*actuators.Action{},
 		running:    map[string]actuators.Action{},
+		leftovers:  map[string]actuators.Action{},
 		stuck:      map[string]bool{},
 		superseded: map[policy.Resource]actuators.Action{},
 		committed:  map[policy.Resource]actuators.Action{},

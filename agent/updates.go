@@ -31,6 +31,10 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 		if t.committed[one.Resource].ID == one.ID {
 			t.committed[one.Resource] = one // its leftovers were cleared away
 		}
+		if !one.Unfinished {
+			delete(t.leftovers, one.ID)
+			a.letGo(t)
+		}
 		return
 	}
 	t.running[one.ID] = one
@@ -78,7 +82,7 @@ func (a *Agent) ended(t *target, one actuators.Action, now time.Time) {
 
 // letGo forgets a target that the configuration does not name any more, once nothing of it is open.
 func (a *Agent) letGo(t *target) {
-	if t.retired && len(t.running)+len(t.releases) == 0 && a.loop.targets[t.cfg.Name] == t {
+	if t.retired && len(t.running)+len(t.leftovers)+len(t.releases) == 0 && a.loop.targets[t.cfg.Name] == t {
 		a.forget(t)
 	}
 }
