@@ -34,6 +34,9 @@ type NodeStorage struct {
 	WAL NodeWAL `yaml:"wal"`
 	// Snapshots are consistent copies.
 	Snapshots NodeSnapshots `yaml:"snapshots"`
+	// DiskIOPS is how many operations a second the disk can do (what the cloud provisioned, or a benchmark
+	// found), of which engram_disk_iops_utilized_percent is told; 0 is not known, and then it is not told.
+	DiskIOPS int `yaml:"disk_iops,omitempty"`
 }
 
 // NodeTierPolicy moves records between the tiers.

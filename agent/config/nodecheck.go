@@ -55,6 +55,9 @@ func (r *resolver) node(prefix string, n Node) {
 		wrong("storage.wal.segment_size", "", "%v: want 8Mi to 4Gi", w.SegmentSize.toYAML())
 	}
 	r.snapshots(prefix+"storage.snapshots", n.Storage.Snapshots)
+	if n.Storage.DiskIOPS < 0 {
+		wrong("storage.disk_iops", "0 is not known", "%d: want 0 or more", n.Storage.DiskIOPS)
+	}
 	for key, cores := range map[string][]int{
 		"threading.spreading_cores": n.Threading.SpreadingCores, "threading.consolidation_cores": n.Threading.ConsolidationCores,
 		"threading.api_cores": n.Threading.APICores, "numa.bind": n.NUMA.Bind,

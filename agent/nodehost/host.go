@@ -93,6 +93,9 @@ func options(o Options, log *slog.Logger) node.Options {
 	}
 	opts.Store.WAL.SegmentBytes, opts.Store.WAL.Retention = int64(n.Storage.WAL.SegmentSize), n.Storage.WAL.Retention
 	opts.Snapshots = snapshotOptions(n.Storage.Snapshots)
+	if iops := float64(n.Storage.DiskIOPS); iops > 0 {
+		opts.DiskCeiling = func() (float64, string) { return iops, "configured" }
+	}
 	return opts
 }
 

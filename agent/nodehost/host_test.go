@@ -102,6 +102,19 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// What the disk can do is told only where somebody said it.
+func TestDiskIOPS(t *testing.T) {
+	for iops, want := range map[int]bool{0: false, 5000: true} {
+		o := options(t, "")
+		o.Node.Storage.DiskIOPS = iops
+		url, _ := serve(t, o)
+		code, text := do(t, "GET", url+"/metrics?format=prometheus", "", "")
+		if got := strings.Contains(text, `engram_disk_iops_ceiling{ceiling="configured"} 5000`); code != http.StatusOK || got != want {
+			t.Errorf("%d: %d, told %v: %.300s", iops, code, got, text)
+		}
+	}
+}
+
 // What is under way when the end comes may still write, and be told that it is durable.
 func TestEndFinishesWhatIsUnderWay(t *testing.T) {
 	o := options(t, "")

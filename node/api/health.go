@@ -23,6 +23,9 @@ func probeRoutes(metrics http.Handler) []route {
 	})
 	return append(routes, route{
 		method: "GET", path: "/metrics", needs: Read, does: "Metrics: as JSON, or in Prometheus' formats for who asks for them", free: true, outMedia: "text/plain",
+		params: []param{{
+			name: "format", desc: "what is wanted, whatever Accept says", of: "", enum: []string{"json", "prometheus", "openmetrics", "protobuf"},
+		}},
 		handle: func(x *exchange) error {
 			metrics.ServeHTTP(x.w, x.r)
 			return nil

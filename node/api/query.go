@@ -34,6 +34,9 @@ func parseQuery(raw string, known []param) (query, error) {
 }
 
 func names(params []param) string {
+	if len(params) == 0 {
+		return "none"
+	}
 	out := make([]string, len(params))
 	for i, p := range params {
 		out[i] = p.name
