@@ -80,9 +80,17 @@ func throttled(t *testing.T, id string) float64 {
 func firstOver(t *testing.T, a *loop.Agent, use, target string, threshold float64) time.Time {
 	t.Helper()
 	use = strings.ReplaceAll(use, "$target", target)
-	for _, s := range a.Samples(t, fmt.Sprintf(`engramd_target_cpu_seconds_total{target=%q}`, target), 2*time.Minute) {
-		if value, ok := a.Value(t, use, s.At); ok && value >= threshold {
-			return s.At
+	samples := a.Samples(t, fmt.Sprintf(`engramd_target_cpu_seconds_total{target=%q}`, target), 2*time.Minute)
+	for i, s := range samples {
+		// The agent looks some time after a sample, and rate() extrapolates: until the next sample comes the same samples say more or less.
+		until := s.At.Add(time.Second)
+		if i+1 < len(samples) {
+			until = samples[i+1].At
+		}
+		for at := s.At; at.Before(until); at = at.Add(50 * time.Millisecond) {
+			if value, ok := a.Value(t, use, at); ok && value >= threshold {
+				return s.At
+			}
 		}
 	}
 	t.Fatalf("no sample of %s is over the threshold", target)
