@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/engramd/engramd/node/disk"
 	"github.com/engramd/engramd/node/metrics"
@@ -88,10 +89,13 @@ func (n *Node) open() (err error) {
 	return nil
 }
 
+// gaugeEvery is how often memory is looked at: an import fills a hundred megabytes a second.
+const gaugeEvery = 500 * time.Millisecond
+
 // openTiers makes what looks after memory. The first sample comes before the store is read, so that a process that is near the end of its
 // memory already makes nothing hot.
 func (n *Node) openTiers() (err error) {
-	n.gauge = pressure.New(pressure.Options{Thresholds: n.opts.Tiers.Pressure, Logger: n.opts.Logger})
+	n.gauge = pressure.New(pressure.Options{Every: gaugeEvery, Thresholds: n.opts.Tiers.Pressure, Logger: n.opts.Logger})
 	n.tiers, err = tier.New(tier.Options{
 		Policy: n.opts.Tiers, HotBytes: n.opts.HotBytes, Pressure: n.gauge, Logger: n.opts.Logger, Now: n.opts.Now,
 	})

@@ -20,7 +20,7 @@ func TestLimitGo(t *testing.T) {
 
 	debug.SetMemoryLimit(math.MaxInt64)
 	limitGo("", limited, log)
-	if got := debug.SetMemoryLimit(-1); got != 900_000_000 {
+	if got := debug.SetMemoryLimit(-1); got != 800_000_000 {
 		t.Errorf("under a limit of 1 GB: %d", got)
 	}
 	debug.SetMemoryLimit(12345 << 20)

@@ -40,7 +40,7 @@ The options of --config are those of agent.yaml's section node, at the top of a 
 storage.tier_policy, storage.wal, storage.snapshots, threading, numa, hot_tier_size, vector_dim.
 Flags go before it.
 
-Go's memory limit (GOMEMLIMIT) is set to 90% of the limit of the control group, unless the
+Go's memory limit (GOMEMLIMIT) is set to 80% of the limit of the control group, unless the
 environment sets it. Beyond loopback it needs --token-file, --client-ca-file or --insecure
 (ENGRAMD_INSECURE=1): whoever reaches the port could otherwise read and delete everything.`,
 		Example: "  engramd node serve --data-dir /var/lib/engram\n  engram-server --hot-tier-size=16GB --numa-aware=true --config engram.yaml",
