@@ -46,7 +46,7 @@ func benchRemember(b *testing.B, writers int) {
 			b.Fatal(err)
 		}
 		defer fsys.Close()
-		opts.Store.WAL.FS = slowDisk{fsys, sync}
+		opts.Store.WAL.FS = disk.Slow{FS: fsys, Delay: sync}
 	}
 	n, _ := running(b, opts)
 	if _, err := n.Remember(b.Context(), "default", node.Memory{Content: "first"}); err != nil {
@@ -124,41 +124,6 @@ func benchDuration(b *testing.B, name string) time.Duration {
 	return d
 }
 
-// A slowDisk takes longer to sync.
-type slowDisk struct {
-	disk.FS
-	sync time.Duration
-}
-
-type slowFile struct {
-	disk.File
-	sync time.Duration
-}
-
-func (d slowDisk) Create(name string) (disk.File, error) {
-	f, err := d.FS.Create(name)
-	return slowFile{f, d.sync}, err
-}
-
-func (d slowDisk) Open(name string) (disk.File, error) {
-	f, err := d.FS.Open(name)
-	return slowFile{f, d.sync}, err
-}
-
-func (f slowFile) Sync() error {
-	rest(f.sync)
-	return f.File.Sync()
-}
-
-// rest blocks the thread, as a sync does.
-func rest(d time.Duration) {
-	if d > 0 {
-		ts := unix.NsecToTimespec(d.Nanoseconds())
-		for unix.Nanosleep(&ts, &ts) == unix.EINTR {
-		}
-	}
-}
-
 // A bareLoop is what a disk can do without any node above it.
 type bareLoop struct {
 	f    *os.File
@@ -198,7 +163,7 @@ func (l *bareLoop) write(b *testing.B, n, size int) float64 {
 		if _, err := l.f.WriteAt(buf, l.off); err != nil {
 			b.Fatal(err)
 		}
-		rest(l.sync)
+		disk.Rest(l.sync)
 		if err := unix.Fdatasync(int(l.f.Fd())); err != nil {
 			b.Fatal(err)
 		}

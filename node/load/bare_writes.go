@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/engramd/engramd/node/disk"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +53,7 @@ func (b *bareWrites) write(n, size int) (time.Duration, error) {
 		if _, err := b.f.WriteAt(b.buf[:size], b.at); err != nil {
 			return 0, err
 		}
-		rest(b.sync)
+		disk.Rest(b.sync)
 		if err := unix.Fdatasync(int(b.f.Fd())); err != nil {
 			return 0, err
 		}
