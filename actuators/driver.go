@@ -19,6 +19,10 @@ var (
 	// ErrRefused says that the platform or a safety rule of the driver does not allow the change,
 	// now or later; the text says why and what to do.
 	ErrRefused = errors.New("refused")
+	// ErrHeld says that another agent has the target, ErrLost that it has it by now although it was
+	// ours: see [Locker].
+	ErrHeld = errors.New("another engramd holds this target")
+	ErrLost = errors.New("the lock on the target was lost")
 )
 
 // A Driver adapts one platform. Retries, journalling, draining, validation and rollback belong to
@@ -36,19 +40,6 @@ type Driver interface {
 	// never ran.
 	Do(ctx context.Context, t policy.Target, s Step) error
 	Undo(ctx context.Context, t policy.Target, s Step) error
-}
-
-// A Finisher is a Driver with something to clean up once an action is committed for good, such as
-// the old container that a recreate kept. Finish is idempotent.
-type Finisher interface {
-	Finish(ctx context.Context, t policy.Target, steps []Step) error
-}
-
-// A Keyed driver names its targets across agents: two agents whose targets have the same key on one
-// host must not act on it both.
-type Keyed interface {
-	// Key is stable over restarts of the target, the daemon and the agent.
-	Key(ctx context.Context, t policy.Target) (string, error)
 }
 
 // A Plan is how a change would be carried out.
@@ -80,6 +71,9 @@ func (s Step) undoText() string { return cmp.Or(s.UndoText, s.Text) }
 // State is what a target has at one instant.
 type State struct {
 	Parts []Part
+	// Paused says who asked on the platform itself that nothing of the target be touched, and why: a
+	// label or an annotation. "" is not paused.
+	Paused string
 }
 
 // A Part is one thing a target consists of: a container, a unit, a pod.

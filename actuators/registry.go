@@ -19,6 +19,9 @@ type Platform struct {
 	// Open makes the driver. It starts nothing and connects to nothing: a daemon that is away now is
 	// an error of the calls, not of Open.
 	Open func(log *slog.Logger) (Driver, error)
+	// Admission names who judges whether the host has room for a growth, where it is not the agent
+	// ("the kubelet"); "" is the agent.
+	Admission string
 	// Find lists what could be a target on this host, for `engramd init`.
 	Find func(ctx context.Context) ([]Found, error)
 	// Probe says what works here and with which rights, for `engramd doctor`.

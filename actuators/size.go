@@ -37,6 +37,10 @@ const (
 func Same(res policy.Resource, got, want policy.Quantity) bool {
 	w, limited := want.Amount()
 	g, shown := got.Amount()
+	one, isSet := got.Set()
+	if other, alsoSet := want.Set(); isSet || alsoSet {
+		return isSet == alsoSet && one == other
+	}
 	if !limited || !shown {
 		return limited == shown
 	}

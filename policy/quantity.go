@@ -7,11 +7,12 @@ import (
 )
 
 // A Quantity is an amount of one resource in that resource's unit, or "unlimited", or unset: nobody
-// ever chose one. The three are kept apart so that an undo restores exactly what was there. The zero
-// Quantity is unset.
+// ever chose one. The three are kept apart so that an undo restores exactly what was there. Of [CPUs]
+// it is a set of processors instead of an amount. The zero Quantity is unset.
 type Quantity struct {
 	kind quantityKind
 	n    int64
+	set  string // in the kernel's list format: "0-3,8"
 }
 
 type quantityKind uint8
@@ -20,6 +21,7 @@ const (
 	unset quantityKind = iota
 	unlimited
 	amount
+	set
 )
 
 // Unlimited is the Quantity of a target that may use whatever the host has.
@@ -30,6 +32,13 @@ func Amount(n int64) Quantity { return Quantity{kind: amount, n: n} }
 
 // Amount returns the number of units, and false if q is unset or unlimited.
 func (q Quantity) Amount() (int64, bool) { return q.n, q.kind == amount }
+
+// Set is the Quantity of just these processors, in the kernel's list format with members ascending
+// and ranges joined: "0-3,8".
+func Set(list string) Quantity { return Quantity{kind: set, set: list} }
+
+// Set returns the processors, and false if q is no set.
+func (q Quantity) Set() (list string, ok bool) { return q.set, q.kind == set }
 
 // IsUnset reports whether nobody chose an amount.
 func (q Quantity) IsUnset() bool { return q.kind == unset }
@@ -44,17 +53,21 @@ func (q Quantity) String() string {
 		return "unlimited"
 	case amount:
 		return strconv.FormatInt(q.n, 10)
+	case set:
+		return q.set
 	}
 	return "unset"
 }
 
-// MarshalJSON writes null, "unlimited" or a number.
+// MarshalJSON writes null, "unlimited", a number, or a set as a string.
 func (q Quantity) MarshalJSON() ([]byte, error) {
 	switch q.kind {
 	case unlimited:
 		return []byte(`"unlimited"`), nil
 	case amount:
 		return strconv.AppendInt(nil, q.n, 10), nil
+	case set:
+		return json.Marshal(q.set)
 	}
 	return []byte("null"), nil
 }
@@ -67,6 +80,14 @@ func (q *Quantity) UnmarshalJSON(b []byte) error {
 		return nil
 	case `"unlimited"`:
 		*q = Unlimited()
+		return nil
+	}
+	if len(b) > 0 && b[0] == '"' {
+		var list string
+		if err := json.Unmarshal(b, &list); err != nil {
+			return fmt.Errorf("quantity %.40q: %w", b, err)
+		}
+		*q = Set(list)
 		return nil
 	}
 	var n int64

@@ -12,6 +12,7 @@ const (
 	Replicas             Resource = "replicas"              // a count
 	ThreadsSpreading     Resource = "threads.spreading"     // a count
 	ThreadsConsolidation Resource = "threads.consolidation" // a count
+	CPUs                 Resource = "cpus"                  // a set of processors, and the memory nodes they belong to
 	TiersHotThreshold    Resource = "tiers.hot_threshold"   // millionths of full activation
 	TiersWarmThreshold   Resource = "tiers.warm_threshold"  // millionths of full activation
 	TiersHotTierSize     Resource = "tiers.hot_tier_size"   // bytes
@@ -40,7 +41,7 @@ func (r Resource) IsOperation() bool {
 func Resources() []Resource {
 	return []Resource{
 		TiersHotThreshold, TiersWarmThreshold, TiersHotTierSize, EvictNow,
-		CPU, Memory, ThreadsSpreading, ThreadsConsolidation, Replicas,
+		CPU, CPUs, Memory, ThreadsSpreading, ThreadsConsolidation, Replicas,
 		Storage, Compact, Retain, Prune, Archive,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/cgroup"
 )
 
 // Config is the part of the configuration that [Telemetry.Reload] can swap.
@@ -47,6 +48,9 @@ type Target struct {
 	// Observe reports the target's parts. It is called once an interval, and again by the Meter's
 	// Sample; an error makes the target blind and nothing else.
 	Observe func(ctx context.Context) (actuators.State, error)
+	// Measure reads a part that runs, but has no process and no cgroup on this host; nil if the
+	// platform cannot tell. What it does not know is absent.
+	Measure func(ctx context.Context, p actuators.Part) (cgroup.Stats, error)
 }
 
 // Remote is a Prometheus server, or anything that speaks its query API.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/engramd/engramd/actuators"
 )
 
 // openDir opens a directory and follows no link to it.
@@ -21,9 +23,9 @@ const openDir = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
 // Sentinels that errors of this package wrap.
 var (
 	// ErrHeld says that another agent holds the lock; see [HeldError].
-	ErrHeld = errors.New("another engramd holds this target")
+	ErrHeld = actuators.ErrHeld
 	// ErrLost says that the lock file was removed or replaced: nobody may act before it is taken again.
-	ErrLost = errors.New("host lock was lost")
+	ErrLost = actuators.ErrLost
 	// ErrUntrusted says that there is a record which this user may not read or should not believe.
 	ErrUntrusted = errors.New("record of an unfinished action is not ours to use")
 )

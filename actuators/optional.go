@@ -1,0 +1,59 @@
+package actuators
+
+import (
+	"context"
+
+	"github.com/engramd/engramd/policy"
+)
+
+// What a Driver may do beyond [Driver]. The agent asks for each with a type assertion.
+
+// A Finisher is a Driver with something to clean up once an action is committed for good, such as
+// the old container that a recreate kept. Finish is idempotent.
+type Finisher interface {
+	Finish(ctx context.Context, t policy.Target, steps []Step) error
+}
+
+// A Keyed driver names its targets across agents: two agents whose targets have the same key on one
+// host must not act on it both.
+type Keyed interface {
+	// Key is stable over restarts of the target, the daemon and the agent.
+	Key(ctx context.Context, t policy.Target) (string, error)
+}
+
+// A Locker is a Driver whose targets agents on many hosts can reach, so that no file of one host can
+// keep two of them apart. It takes the place of [Keyed].
+type Locker interface {
+	// Lock takes t for holder and returns what the last holder left open. It does not wait: it wraps
+	// [ErrHeld] while another agent has t.
+	Lock(ctx context.Context, t policy.Target, holder string) (Lock, []Action, error)
+}
+
+// A Lock is one target held by this process until Close. Its methods may be called concurrently.
+type Lock interface {
+	// Check reports whether the target is still ours right now; it wraps [ErrLost] if not.
+	Check() error
+	// Record keeps an open action where a successor finds it, in place of what was kept of it before,
+	// and returns once that will last. Clear forgets it.
+	Record(a Action) error
+	Clear(id string) error
+	Close() error
+}
+
+// A Reconciler is a Driver whose targets get new parts by themselves, which do not have the size that
+// was committed. Reconcile brings them there, outside cooldown and budget, and says what it did. The
+// agent calls it for targets that it holds while no action of theirs is changing them.
+type Reconciler interface {
+	Reconcile(ctx context.Context, t policy.Target) (done []string, err error)
+}
+
+// A Releaser is a Driver that leaves marks of ours on its platform beside the sizes: annotations,
+// files, locks. Release removes them all, once every size was given back. It is idempotent.
+type Releaser interface {
+	Release(ctx context.Context, t policy.Target) error
+}
+
+// A Recorder is a Driver whose platform has a place for events of a target, where its users look.
+type Recorder interface {
+	RecordEvent(ctx context.Context, t policy.Target, e policy.Event) error
+}
