@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/engramd/engramd/agent/sizing"
+	"github.com/engramd/engramd/policy/capacity"
+	"github.com/engramd/engramd/policy/replay"
+)
+
+// A replaying is what the command was told.
+type replaying struct {
+	*options
+	circumstances replay.Options
+	policies      []string
+	format        string
+	pictures      string // folder
+	ending        string // of a picture's name
+	prices        string
+}
+
+func newReplay(o *options) *cobra.Command {
+	r := &replaying{options: o}
+	cmd := &cobra.Command{
+		Use:   "replay TRACE...",
+		Short: "Run sizing policies over recorded demand, and measure what they waste and withhold",
+		Long: `Run policies in a closed loop over recordings of CPU demand: every minute the policy sees the demand that its
+limit let through and whether it cut some off, and its size counts from the next minute.
+
+A recording is a CSV file: "timestamp,value" in per cent, which is scaled to --host-cpu, or
+"TIMESTAMP,CPU_USAGE_ACTUAL" in cores. Demand is held between samples.
+
+SLACK is the part of the limits that was not used, UNMET the part of the demand above the limit, OVER the part
+of the time, WEIGHTED the slack of each minute weighted by its demand; REGRET is how much more was held than by limits
+that know the future, leave nothing unmet and change as often. All are per cent.
+
+--format json writes one object a trace and policy, each on a line of its own.`,
+		Example: `  engramd replay --host-cpu 16 --start 4 --min-cpu 0.1 day.csv
+  engramd replay --policy all --pictures out/ *.csv
+  engramd replay --policy rightsize --format json week.csv | jq .slack`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("replay: want at least one recording, a CSV file; see engramd replay --help")}
+			}
+			return nil
+		},
+		RunE: r.run,
+	}
+	f := cmd.Flags()
+	f.Float64Var(&r.circumstances.Host, "host-cpu", 16, "cores of the host: no limit is above, and 100% of a recording in per cent")
+	f.Float64Var(&r.circumstances.Start, "start", 4, "the limit at the beginning, in cores")
+	f.Float64Var(&r.circumstances.Min, "min-cpu", 0.1, "no limit is below, in cores")
+	f.StringSliceVar(&r.policies, "policy", []string{"rightsize"}, "which policies, or all: "+contestants())
+	f.StringVar(&r.format, "format", "", "table or json (default: as -o says)")
+	f.StringVar(&r.pictures, "pictures", "", "folder for a picture of demand, limit and actions of each trace and policy")
+	f.StringVar(&r.ending, "picture-format", "svg", "svg or png")
+	f.StringVar(&r.prices, "prices", "", "file with a table of prices, as for capacity, for the cost of a month")
+	return cmd
+}
+
+func contestants() string {
+	text := ""
+	for i, c := range sizing.Contestants() {
+		if i > 0 {
+			text += ", "
+		}
+		text += c.Name + " (" + c.Says + ")"
+	}
+	return text
+}
+
+func (r *replaying) run(cmd *cobra.Command, args []string) error {
+	if r.format == "" {
+		r.format = r.output
+	}
+	if r.format != "table" && r.format != "json" {
+		return usageError{fmt.Errorf("--format %s: want table or json", r.format)}
+	}
+	if !slices.Contains(sizing.PictureFormats(), r.ending) {
+		return usageError{fmt.Errorf("--picture-format %s: want svg or png", r.ending)}
+	}
+	if err := r.circumstances.Validate(); err != nil {
+		return usageError{fmt.Errorf("replay: %w", err)}
+	}
+	chosen, err := sizing.ContestantsNamed(r.policies)
+	if err != nil {
+		return usageError{fmt.Errorf("--policy: %w", err)}
+	}
+	prices, err := r.priceTable()
+	if err != nil {
+		return err
+	}
+	var traces []replay.Trace
+	for _, path := range args {
+		t, err := sizing.ReadTrace(path, r.circumstances.Host)
+		if err != nil {
+			return err
+		}
+		for _, note := range t.Notes {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", t.Name, note)
+		}
+		traces = append(traces, t)
+	}
+	return r.all(cmd, traces, chosen, prices)
+}
+
+func (r *replaying) priceTable() (*capacity.Prices, error) {
+	if r.prices == "" {
+		return nil, nil
+	}
+	p, err := sizing.ReadPrices(r.prices)
+	return &p, err
+}
+
+// all runs every policy over every recording. Objects are written as they come; a table at the end.
+func (r *replaying) all(cmd *cobra.Command, traces []replay.Trace, chosen []sizing.Contestant, prices *capacity.Prices) error {
+	var scores []sizing.Score
+	out := json.NewEncoder(cmd.OutOrStdout())
+	for _, c := range chosen {
+		for _, t := range traces {
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			s, err := sizing.Replay(t, c, r.circumstances, prices)
+			if err != nil {
+				return err
+			}
+			scores = append(scores, s)
+			if r.format == "json" {
+				if err := out.Encode(s); err != nil {
+					return err
+				}
+			}
+			if err := r.draw(t, s); err != nil {
+				return err
+			}
+		}
+	}
+	if r.format == "json" {
+		return nil
+	}
+	if len(traces) > 1 {
+		scores = append(scores, sizing.Means(scores)...)
+	}
+	return scoreTable(cmd.OutOrStdout(), scores)
+}
+
+func (r *replaying) draw(t replay.Trace, s sizing.Score) error {
+	if r.pictures == "" {
+		return nil
+	}
+	if err := os.MkdirAll(r.pictures, 0o755); err != nil {
+		return fmt.Errorf("--pictures: %w", err)
+	}
+	name := filepath.Join(r.pictures, t.Name+"-"+s.Policy+"."+r.ending)
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("--pictures: %w", err)
+	}
+	return errors.Join(sizing.Draw(f, name, t, s.Result), f.Close())
+}
+
+func scoreTable(w io.Writer, scores []sizing.Score) error {
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "POLICY\tTRACE\tSLACK\tUNMET\tOVER\tACTIONS/DAY\tWEIGHTED\tREGRET\tCOST/MONTH")
+	for _, s := range scores {
+		cost := "-"
+		if s.CostMonth != nil {
+			cost = fmt.Sprintf("%.2f %s", *s.CostMonth, s.Currency)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%.1f\t%.3f\t%.3f\t%.2f\t%.1f\t%.0f\t%s\n", s.Policy, s.Trace, s.Slack, s.Unmet, s.Over, s.ActionsPerDay, s.WeightedSlack, s.Regret, cost)
+	}
+	return table.Flush()
+}
