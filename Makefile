@@ -14,7 +14,7 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install test check lint e2e e2e-docker e2e-node bench fuzz clean
+.PHONY: help run build install test check lint e2e e2e-docker e2e-node bench sizing fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -74,6 +74,9 @@ bench: build ## the speed bounds of docs/benchmarks.md, measured
 	$(GO) test -run '^$$' -bench 'Remember|Open' ./node
 	$(GO) test -run '^$$' -bench . ./node/spread
 	$(BIN) node bench $(NODE_BENCH)
+
+sizing: ## the report of docs/sizing.md with its pictures: make sizing TRACES=<folder of recordings>
+	cd testenv/replay && $(GO) run . --docs $(CURDIR)/docs $(abspath $(wildcard $(TRACES)/*.csv))
 
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@for pkg in $$($(GO) list ./...); do \
