@@ -25,6 +25,7 @@ var arrows = []arrow{
 	{"agent", "rules", "alerts are evaluated beside matrices"},
 	{"agent", "actuators", "the executor and the contracts; drivers come in through the registry"},
 	{"agent", "actuators/cgroup", "the host's capacity for admission"},
+	{"agent", "actuators/process", "what runs inside a target gives its apply"},
 	{"agent", "policy/...", "deciding is pure and lives there"},
 	{"agent", "node/...", "to embed it; it is talked to over HTTP like any other"},
 	{"agent/config", "actuators", "procedures, and the registry that decodes a driver's section"},
@@ -41,6 +42,7 @@ var arrows = []arrow{
 	{"agent/events", "policy", "events are data of policy"},
 	{"agent/telemetry", "actuators", "states and use of targets"},
 	{"agent/telemetry", "actuators/cgroup", "it reads the targets' cgroups"},
+	{"agent/telemetry", "actuators/process", "it knows the targets' processes"},
 	{"agent/telemetry", "agent/telemetry/...", "the query API over its store"},
 	{"agent/telemetry", "policy", "readings"},
 	{"agent/api/...", "agent/api", "view writes its structs as text"},
@@ -51,6 +53,7 @@ var arrows = []arrow{
 
 	{"rules", "rules/...", "its own presets"},
 	{"actuators", "policy", "targets, sizes and events"},
+	{"actuators", "actuators/process", "what runs inside a target is part of its use: it tells whether it follows a change"},
 	{"actuators/...", "actuators", "drivers implement the contract of their parent; never each other"},
 	{"actuators/...", "actuators/cgroup", "drivers read the effective state"},
 	{"actuators/...", "policy", "targets and sizes"},
