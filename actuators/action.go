@@ -105,9 +105,10 @@ type Action struct {
 	// Baseline is what was measured right before the change, or before the first of a row of
 	// superseded growths.
 	Baseline *Baseline `json:"baseline,omitempty"`
-	// Checks are the looks at the effect so far.
-	Checks   []Check   `json:"checks,omitempty"`
-	Approval *Approval `json:"approval,omitempty"`
+	// Checks are the looks at the effect so far, Progress what was done on the way and how long it took.
+	Checks   []Check    `json:"checks,omitempty"`
+	Progress []Progress `json:"progress,omitempty"`
+	Approval *Approval  `json:"approval,omitempty"`
 	// Reason says in a sentence why the action is in its state.
 	Reason    string `json:"reason,omitempty"`
 	Diagnosis string `json:"diagnosis,omitempty"`

@@ -43,6 +43,8 @@ func (r *run) carryOut(ctx, lasting context.Context, first int) stage {
 		err := r.touch(lasting, "do", s, r.x.cfg.RetryFor)
 		switch {
 		case err == nil:
+		case errors.Is(err, ErrGone):
+			r.step("do", fmt.Sprintf("nothing is left to do there: %v", err))
 		case lasting.Err() != nil:
 			return r.stopped
 		case errors.Is(err, errDisowned):

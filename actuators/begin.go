@@ -14,7 +14,11 @@ func (r *run) begin() stage { return r.revalidate }
 // revalidate looks at the target once more before anything is touched: the plan may be old. Nothing
 // has been done so far, so whatever is not as planned ends the action.
 func (r *run) revalidate(ctx context.Context) stage {
-	st, err := r.observe(ctx, r.x.cfg.RetryFor)
+	var st State
+	err := r.timed("look", "", "look at the target once more", func() (err error) {
+		st, err = r.observe(ctx, r.x.cfg.RetryFor)
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return nil // still waiting in the journal: decided again
@@ -23,11 +27,11 @@ func (r *run) revalidate(ctx context.Context) stage {
 	case err != nil:
 		return r.end(ctx, Cancelled, fmt.Sprintf("nothing was changed, because the target could not be read: %v", err))
 	}
-	if why, ok := sameParts(r.a.Parts, st); !ok {
+	if why, ok := r.stillPlanned(st); !ok {
 		return r.end(ctx, Cancelled, why+"; it is decided again")
 	}
 	if !r.a.Resource.IsOperation() {
-		if s := stand(st, r.a.Resource, r.a.From, r.a.To); !s.allFrom() {
+		if s := stand(r.counted(st), r.a.Resource, r.a.From, r.a.To); !r.ready(s) {
 			return r.notAtFrom(ctx, s)
 		}
 	}
@@ -37,7 +41,10 @@ func (r *run) revalidate(ctx context.Context) stage {
 	if why, ok := r.room(ctx, st, r.a.To); !ok {
 		return r.end(ctx, Kept, "not done: "+why)
 	}
-	r.measureBaseline(ctx)
+	_ = r.timed("baseline", "", "measure what it does before the change", func() error {
+		r.measureBaseline(ctx)
+		return nil
+	})
 	if r.a.Plan.Strategy == policy.Restart {
 		return r.drain
 	}

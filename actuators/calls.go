@@ -94,11 +94,13 @@ func (r *run) touch(ctx context.Context, op string, s Step, bound time.Duration)
 	if op == "undo" {
 		change, text = r.driver.Undo, s.undoText()
 	}
-	err := r.retry(ctx, op+" "+text, bound, func(ctx context.Context) error {
-		if err := r.owned(ctx); err != nil {
-			return err
-		}
-		return change(ctx, r.a.Target, s)
+	err := r.timed(op, s.Kind, text, func() error {
+		return r.retry(ctx, op+" "+text, bound, func(ctx context.Context) error {
+			if err := r.owned(ctx); err != nil {
+				return err
+			}
+			return change(ctx, r.a.Target, s)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", op, text, err)

@@ -47,7 +47,8 @@ func (r *run) leaveDrained(ctx context.Context) stage {
 
 func (r *run) drained(ctx context.Context) error {
 	if b := r.a.Procedure.Backup; b != nil {
-		if err := r.backedUp(ctx, *b); err != nil {
+		err := r.timed("backup", "", "look for a backup that is young enough", func() error { return r.backedUp(ctx, *b) })
+		if err != nil {
 			return err
 		}
 		r.step("backup", "there is a backup young enough")
@@ -56,13 +57,14 @@ func (r *run) drained(ctx context.Context) error {
 	if d == nil {
 		return nil
 	}
-	if err := r.othersOff(ctx, *d); err != nil {
+	err := r.timed("others", "", "see that nobody else has maintenance on", func() error { return r.othersOff(ctx, *d) })
+	if err == nil {
+		err = r.timed("enable", "", "switch maintenance on", func() error { return r.maintenanceOn(ctx, *d) })
+	}
+	if err != nil {
 		return err
 	}
-	if err := r.maintenanceOn(ctx, *d); err != nil {
-		return err
-	}
-	return r.idle(ctx, *d, time.Now())
+	return r.timed("idle", "", "wait for what is in flight", func() error { return r.idle(ctx, *d, time.Now()) })
 }
 
 // othersOff waits while somebody else has switched maintenance on.
@@ -160,7 +162,7 @@ func (r *run) maintenanceOff(ctx context.Context) error {
 		_, err := r.x.expect(ctx, d.Disable, releaseRequest(r.a.ID))
 		return err
 	}
-	if err := r.thrice(ctx, disable); err != nil {
+	if err := r.timed("disable", "", "switch maintenance off", func() error { return r.thrice(ctx, disable) }); err != nil {
 		r.event(policy.EventFailure, policy.Critical,
 			fmt.Sprintf("maintenance of %s could not be switched off (%v): do it by hand; it ends by itself after %s where the service honours ttl",
 				r.a.TargetName, err, policy.FormatDuration(holdTTL)), nil)

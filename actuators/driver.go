@@ -19,6 +19,9 @@ var (
 	// ErrRefused says that the platform or a safety rule of the driver does not allow the change,
 	// now or later; the text says why and what to do.
 	ErrRefused = errors.New("refused")
+	// ErrGone says that the part which a step is for does not exist any more while its target does: there
+	// is nothing to do or to undo there. See [Reconciler].
+	ErrGone = errors.New("the part is gone")
 	// ErrHeld says that another agent has the target, ErrLost that it has it by now although it was
 	// ours: see [Locker].
 	ErrHeld = errors.New("another engramd holds this target")

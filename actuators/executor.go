@@ -204,11 +204,7 @@ func (x *Executor) launch(ctx context.Context, a Action, first func(*run) stage,
 	if err := x.free(a, exclusive); err != nil {
 		return err
 	}
-	lock := x.locks[a.TargetName]
-	if lock == nil {
-		lock = make(chan struct{}, 1)
-		x.locks[a.TargetName] = lock
-	}
+	lock := x.lockOf(a.TargetName)
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &run{x: x, a: a, driver: driver, lock: lock, claims: exclusive, cancel: cancel, orders: make(chan order), ended: make(chan struct{})}
 	begin := first(r)
@@ -218,6 +214,47 @@ func (x *Executor) launch(ctx context.Context, a Action, first func(*run) stage,
 		x.forget(r)
 	})
 	return nil
+}
+
+// Alone runs fn while no action has the target for itself; what begins meanwhile waits for it. It
+// returns [ErrBusy] at once if one has it now.
+func (x *Executor) Alone(ctx context.Context, target string, fn func(context.Context) error) error {
+	lock, err := x.tryLock(target)
+	if err != nil {
+		return err
+	}
+	defer func() { <-lock }()
+	return fn(ctx)
+}
+
+func (x *Executor) tryLock(target string) (chan struct{}, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return nil, ErrClosed
+	}
+	for id, r := range x.runs {
+		if other, claims := r.claim(); claims && other.TargetName == target {
+			return nil, fmt.Errorf("%w: action %s is changing %s", ErrBusy, id, target)
+		}
+	}
+	lock := x.lockOf(target)
+	select {
+	case lock <- struct{}{}:
+		return lock, nil
+	default:
+		return nil, fmt.Errorf("%w: something else is changing %s", ErrBusy, target)
+	}
+}
+
+// lockOf is the lock of a target; x.mu is held.
+func (x *Executor) lockOf(target string) chan struct{} {
+	lock := x.locks[target]
+	if lock == nil {
+		lock = make(chan struct{}, 1)
+		x.locks[target] = lock
+	}
+	return lock
 }
 
 // free refuses an action while the same one, or another of the same resource, is under way, and an

@@ -182,8 +182,8 @@ func (r *run) noEffect(ctx context.Context) stage {
 	}
 	reason := fmt.Sprintf("no effect: %s; not again for %s in the same circumstances (%s)", r.evidence(),
 		policy.FormatDuration(r.a.Procedure.RetryAfter), circumstances(r.a))
-	if runtime := r.a.Target.Runtime; r.a.Resource == policy.CPU && (runtime == "jvm" || runtime == "go") {
-		reason += fmt.Sprintf("; or the process did not pick it up: a %s runtime may size itself at its start only (apply: {cpu: restart})", runtime)
+	if why := r.unfollowed(); why != "" {
+		reason += "; or the process did not pick it up: " + why
 	}
 	switch {
 	case r.a.Procedure.Validation.NoEffect == "keep":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/engramd/engramd/actuators/process"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -52,6 +53,8 @@ type Usage struct {
 	OOMKills       *int64   `json:"oom_kills,omitempty"`       // during the stretch
 	Restarts       *int64   `json:"restarts,omitempty"`        // during the stretch
 	Samples        int      `json:"samples"`                   // how many samples the stretch held
+	// Runtime is what runs in the target now, nil if that is not on this host.
+	Runtime *process.Runtime `json:"runtime,omitempty"`
 }
 
 // InUse is the memory that a target cannot do without: page cache can be reclaimed, but neither the

@@ -43,6 +43,15 @@ type Lock interface {
 // A Reconciler is a Driver whose targets get new parts by themselves, which do not have the size that
 // was committed. Reconcile brings them there, outside cooldown and budget, and says what it did. The
 // agent calls it for targets that it holds while no action of theirs is changing them.
+//
+// Parts of such a target come and go while an action is under way, by a rollout of its user, an
+// eviction or a scale-up, and that is no verdict on the action. So, of a live change, only the parts
+// that it was planned for are read back, guarded and recovered; when none of them is left, those that
+// have the new size by now take their place. This asks of the driver:
+//   - Observe leaves out parts that are on their way out or have ended for good;
+//   - Do and Undo of a step for a part that is gone wrap [ErrGone] and change nothing;
+//   - the size for late parts becomes To with the last step of a plan, and its undo also takes back
+//     every late part that has To by then: no step of the plan names it.
 type Reconciler interface {
 	Reconcile(ctx context.Context, t policy.Target) (done []string, err error)
 }

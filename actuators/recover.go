@@ -9,6 +9,7 @@ import (
 // recover takes up an action that an earlier process left behind, by the state in the journal.
 func (r *run) recover() stage {
 	r.onDisk = r.a.State
+	r.cutShort()
 	switch r.a.State {
 	case Draining:
 		return r.recoverDraining
@@ -43,9 +44,9 @@ func (r *run) recoverApplying(ctx context.Context) stage {
 	case err == nil && r.a.Resource.IsOperation(), r.a.irreversible():
 		return r.finishForward("engramd died while changing it")
 	}
-	s := stand(st, r.a.Resource, r.a.From, r.a.To)
+	s := stand(r.counted(st), r.a.Resource, r.a.From, r.a.To)
 	switch {
-	case s.allTo():
+	case r.arrived(s):
 		return r.verify
 	case len(s.other) > 0:
 		r.maintenanceOff(ctx)
@@ -67,7 +68,12 @@ func (r *run) recoverValidating(ctx context.Context) stage {
 	}
 	r.maintenanceOff(ctx)
 	if !r.a.Resource.IsOperation() {
-		if s := stand(st, r.a.Resource, r.a.From, r.a.To); len(s.to) == 0 || len(s.other) > 0 {
+		left := Of(r.a, st)
+		if !r.fluid() {
+			left = st
+		}
+		s := stand(left, r.a.Resource, r.a.From, r.a.To)
+		if (len(s.to) == 0 || len(s.other) > 0) && (len(left.Parts) > 0 || !r.fluid()) {
 			return r.end(ctx, Superseded, r.somebodyElse(s))
 		}
 	}

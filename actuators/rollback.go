@@ -24,7 +24,7 @@ func (r *run) giveBack(reason string) stage {
 			return nil
 		}
 		s := stand(st, r.a.Resource, r.goal(), r.a.To)
-		if len(s.other) > 0 || len(s.to) == 0 {
+		if len(s.to) == 0 || len(s.other) > 0 && (!r.fluid() || len(s.other) > len(s.to)) {
 			r.refuseUndo(fmt.Sprintf("not given back: %s is at %s now, no longer at the %s of this action",
 				r.a.Resource, r.a.Resource.Format(s.seen), r.a.Resource.Format(r.a.To)))
 			return nil
@@ -167,6 +167,8 @@ func (r *run) undoSteps(ctx, lasting context.Context) stage {
 		err := r.touch(lasting, "undo", s, r.x.cfg.UndoFor)
 		switch {
 		case err == nil:
+		case errors.Is(err, ErrGone):
+			r.step("undo", fmt.Sprintf("nothing is left to undo there: %v", err))
 		case lasting.Err() != nil:
 			return r.stopped
 		case errors.Is(err, errDisowned):
@@ -241,7 +243,7 @@ func (r *run) finishForward(reason string) stage {
 			r.step("do", s.Text+" (cannot be undone: finished forward)")
 			err := r.touch(lasting, "do", s, r.x.cfg.UndoFor)
 			switch {
-			case err == nil:
+			case err == nil, errors.Is(err, ErrGone):
 			case lasting.Err() != nil:
 				return r.stopped
 			case errors.Is(err, errDisowned):

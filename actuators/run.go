@@ -142,6 +142,7 @@ func (r *run) enter(s ActionState, reason string, edits ...func(a *Action)) erro
 
 // move is what entering a state does to an action.
 func (a *Action) move(s ActionState, reason string, edits []func(a *Action)) {
+	a.endProgress(time.Now())
 	a.State, a.Reason = s, reason
 	a.Times = append(a.Times[:len(a.Times):len(a.Times)], Transition{State: s, At: time.Now(), Reason: reason})
 	for _, edit := range edits {
@@ -240,8 +241,10 @@ func (r *run) finish(ctx context.Context) stage {
 		return nil // unfinished in the journal
 	}
 	steps := append(r.a.Earlier[:len(r.a.Earlier):len(r.a.Earlier)], r.a.Plan.Steps...)
-	err := r.retry(ctx, "finish", r.x.cfg.UndoFor, func(ctx context.Context) error {
-		return r.driver.(Finisher).Finish(ctx, r.a.Target, steps)
+	err := r.timed("finish", "", "clear away what was kept for an undo", func() error {
+		return r.retry(ctx, "finish", r.x.cfg.UndoFor, func(ctx context.Context) error {
+			return r.driver.(Finisher).Finish(ctx, r.a.Target, steps)
+		})
 	})
 	if ctx.Err() != nil {
 		return nil

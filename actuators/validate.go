@@ -19,7 +19,9 @@ type watch struct {
 	failing               []int           // looks in a row that each line of the checklist did not hold
 	lines                 []*bool         // of the checklist, at the last look
 	unseen                error           // why the last look did not see the target
+	settledNoted          bool            // that it has settled was noted
 	reapplied             bool
+	replacedAt            time.Time // since when every part is another one
 	verdictGiven          bool
 	said                  bool  // a complete row of checks was told
 	saidShown             *bool // and what it showed
@@ -53,6 +55,7 @@ func (r *run) newWatch() *watch {
 // validate looks at the change every so often until it is proven, found useless or harmful.
 func (r *run) validate(ctx context.Context) stage {
 	w := r.newWatch()
+	r.noteBegin("settle", "", "let it settle for "+policy.FormatDuration(w.v.Settle))
 	for {
 		due := w.began.Add(time.Duration(w.looks+1) * w.v.Every)
 		o, err := r.pause(ctx, time.Until(due))
@@ -95,6 +98,11 @@ func (r *run) obey(ctx context.Context, w *watch, o order) stage {
 
 // look is one look at the target: others' changes, guards, effect, checklist, and the end.
 func (r *run) look(ctx context.Context, w *watch) stage {
+	if !w.settledNoted && !time.Now().Before(w.settled) {
+		w.settledNoted = true
+		r.noteEnd("settle", nil)
+		r.noteBegin("validate", "", "watch it for "+policy.FormatDuration(w.v.Duration))
+	}
 	var st State
 	w.unseen = r.call(ctx, func(ctx context.Context) (err error) {
 		st, err = r.driver.Observe(ctx, r.a.Target)
@@ -134,6 +142,9 @@ func (r *run) disturbed(ctx context.Context, w *watch, st State) stage {
 	if res.IsOperation() {
 		return nil
 	}
+	if next := r.replaced(ctx, w, st); next != nil {
+		return next
+	}
 	for _, p := range r.known(st) {
 		got, ok := effective(p, res)
 		if !ok || Same(res, got, r.a.To) {
@@ -149,17 +160,11 @@ func (r *run) disturbed(ctx context.Context, w *watch, st State) stage {
 	return nil
 }
 
-// known returns the parts that the change was made to. Where none of them is left, all count.
+// known returns the parts that the change was made to. Where none of them is left, all count, but for a
+// fluid target's.
 func (r *run) known(st State) []Part {
-	var parts []Part
-	for _, p := range st.Parts {
-		for _, id := range r.a.Parts {
-			if p.ID == id.ID {
-				parts = append(parts, p)
-			}
-		}
-	}
-	if len(parts) == 0 {
+	parts := Of(r.a, st).Parts
+	if len(parts) == 0 && !r.fluid() {
 		return st.Parts
 	}
 	return parts

@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,7 +26,14 @@ func (r *run) verify(ctx context.Context) stage {
 	}
 	lasting, done := r.inGrace(ctx)
 	defer done()
-	st, next := r.readBack(ctx, lasting)
+	var st State
+	var next stage
+	_ = r.timed("verify", "", "read back what holds now", func() error { // the next stage's reason says more
+		if st, next = r.readBack(ctx, lasting); next != nil {
+			return errors.New("it does not hold")
+		}
+		return nil
+	})
 	if next != nil {
 		return next
 	}
@@ -43,7 +51,11 @@ func (r *run) verify(ctx context.Context) stage {
 			st = now
 		}
 	}
-	return r.startValidation("", func(a *Action) { a.Parts = PartIDsOf(st) })
+	return r.startValidation("", func(a *Action) {
+		if left := r.counted(st); len(left.Parts) > 0 {
+			a.Parts = PartIDsOf(left)
+		}
+	})
 }
 
 // readBack wants every part at To: effective decides. A difference is drift, applied again once.
@@ -93,7 +105,7 @@ func (r *run) differs(st State, size policy.Quantity) string {
 	if len(st.Parts) == 0 {
 		return "the platform shows no part of " + r.a.TargetName
 	}
-	for _, p := range st.Parts {
+	for _, p := range r.counted(st).Parts {
 		got, ok := effective(p, res)
 		switch {
 		case !ok:
@@ -111,10 +123,13 @@ func (r *run) differs(st State, size policy.Quantity) string {
 // shown writes the effective size of each part.
 func (r *run) shown(st State) string {
 	var parts []string
-	for _, p := range st.Parts {
+	for _, p := range r.counted(st).Parts {
 		if got, ok := effective(p, r.a.Resource); ok {
 			parts = append(parts, fmt.Sprintf("%s has %s %s", p.Name, r.a.Resource, r.a.Resource.Format(got)))
 		}
+	}
+	if len(parts) == 0 && r.fluid() {
+		return "every part was replaced meanwhile"
 	}
 	return strings.Join(parts, ", ")
 }
@@ -122,13 +137,16 @@ func (r *run) shown(st State) string {
 // backInService waits until a restarted target is healthy, lets work in again and runs the smoke
 // tests.
 func (r *run) backInService(ctx context.Context) error {
-	if err := r.awaitHealth(ctx); err != nil {
+	if err := r.timed("health", "", "wait until it is healthy", func() error { return r.awaitHealth(ctx) }); err != nil {
 		return err
 	}
 	if err := r.maintenanceOff(ctx); err != nil {
 		return err
 	}
-	return r.smoke(ctx)
+	if len(r.a.Procedure.Smoke) == 0 {
+		return nil
+	}
+	return r.timed("smoke", "", "smoke tests", func() error { return r.smoke(ctx) })
 }
 
 // awaitHealth waits until every part runs and is healthy, and the health request is answered with
@@ -148,7 +166,7 @@ func (r *run) awaitHealth(ctx context.Context) error {
 			r.step("health", "healthy")
 			return nil
 		}
-		if down = downCount(st, down); down >= 3 {
+		if down = downCount(st, down); down >= 3 && !r.fluid() {
 			return fmt.Errorf("crashed on start: %w", err)
 		}
 		if time.Since(began) >= timeout {
