@@ -84,6 +84,8 @@ type Decision struct {
 	Outcome  Outcome `json:"outcome,omitempty"`
 	// Diagnosis is what was found when a diagnosis was asked for.
 	Diagnosis string `json:"diagnosis,omitempty"`
+	// Runtime says what runs in the target, and what of its limits that does not follow.
+	Runtime string `json:"runtime,omitempty"`
 }
 
 // An Event is one thing that happened and that somebody may want to hear of.

@@ -14,6 +14,9 @@ func (z *sizing) shrink() {
 	} else if z.to < floor {
 		z.cut("min", floor, "nothing works below %s", z.amount(floor))
 	}
+	if f := z.s.Floors[z.r]; z.to < f.Amount {
+		z.cut(f.Limit, z.ceilOf(float64(f.Amount)), "%s", f.Text)
+	}
 	if !z.stepUpBelow() {
 		return
 	}

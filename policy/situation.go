@@ -41,8 +41,17 @@ type Situation struct {
 	// WorkingSet is the memory that the target's largest part cannot give back, in bytes: the larger
 	// of its working set and its anonymous memory. Nil was not measured.
 	WorkingSet *int64
+	// Floors bound decreases from below, by resource, beside the target's own limits.
+	Floors map[Resource]Floor
 	// DemandCores is how much CPU the target wants now, nil if not measured.
 	DemandCores *float64
+}
+
+// A Floor is the least that a target's process can live with.
+type Floor struct {
+	Limit  string // what it is called among the limits: "heap"
+	Amount int64
+	Text   string // a sentence with the number
 }
 
 // Safety is how often and how far an agent may act; the `safety` section of agent.yaml.

@@ -30,10 +30,12 @@ type collector struct {
 	target Target
 	parts  []actuators.Part          // as last observed
 	groups map[groupKey]cgroup.Group // of these parts
-	busy   bool                      // a reading is under way
-	blind  bool                      // the last reading saw nothing
-	sight  condition
-	faults condition
+	// runtimes are what runs in them.
+	runtimes map[groupKey]inside
+	busy     bool // a reading is under way
+	blind    bool // the last reading saw nothing
+	sight    condition
+	faults   condition
 }
 
 type groupKey struct {
@@ -71,6 +73,7 @@ func (c *collector) end() {
 func (c *collector) collect(ctx context.Context) error {
 	defer c.end()
 	parts, observed := c.observe(ctx)
+	c.detect(parts)
 	several := c.perPart() || len(parts) > 1
 	var samples []sample
 	var errs []error

@@ -17,7 +17,7 @@ func (t *Telemetry) Used(target string, from, to time.Time) actuators.Usage {
 	if !ok {
 		return actuators.Usage{}
 	}
-	var u actuators.Usage
+	u := actuators.Usage{Runtime: c.runtime()}
 	c.ring.between(from, to, func(list []reading) { worst(&u, usageOf(list)) })
 	return u
 }
@@ -32,7 +32,7 @@ func (t *Telemetry) Sample(ctx context.Context, target string) (actuators.Usage,
 	if err != nil {
 		return actuators.Usage{}, fmt.Errorf("sample %s: %w", target, err)
 	}
-	var u actuators.Usage
+	u := actuators.Usage{Runtime: c.runtime()}
 	for _, p := range parts {
 		now, ok := c.measure(ctx, p)
 		if !ok {
