@@ -50,8 +50,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 func (a *Agent) targetStatus(t *target, now time.Time) api.TargetStatus {
 	s := api.TargetStatus{
 		Name: t.cfg.Name, Platform: strings.Join(t.cfg.Drivers, ", "),
-		Mode:   policy.EffectiveMode(a.loop.cfg.Mode, t.cfg.Mode, ""),
-		Budget: a.budgetView(t, now),
+		Mode:    policy.EffectiveMode(a.loop.cfg.Mode, t.cfg.Mode, ""),
+		Budget:  a.budgetView(t, now),
+		Runtime: t.inside(),
 	}
 	s.State, s.Detail = a.stateOf(t, now)
 	if reason, holder := t.claim.standby(); reason != "" && holder != nil {

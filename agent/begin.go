@@ -224,7 +224,7 @@ func (a *Agent) actionOf(t *target, now time.Time, v *view) (actuators.Action, e
 	act := actuators.Action{
 		ID:         newID(),
 		Decision:   d,
-		Target:     t.cfg.Target,
+		Target:     t.subject(),
 		TargetName: t.cfg.Name,
 		Driver:     name,
 		SpecJSON:   spec,

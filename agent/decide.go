@@ -94,14 +94,15 @@ func (a *Agent) plan(t *target, s policy.Situation, d policy.Decision) view {
 	if d.Refused != "" || name == "" || (d.To == d.From && d.Direction != policy.Operation) {
 		return v
 	}
-	plan, err := a.drivers[name].Plan(t.cfg.Target, t.observer.last(name).state, policy.Size{d.Change.Resource: d.To})
+	plan, err := a.drivers[name].Plan(s.Target, t.observer.last(name).state, policy.Size{d.Change.Resource: d.To})
 	if err != nil {
 		v.decision.Refused, v.decision.Held = err.Error(), nil
 		return v
 	}
+	plan.Notes = append(plan.Notes, t.hints(d, plan)...)
 	v.plan = plan
 	v.hash = actuators.PlanHash(d.From, d.To, plan)
-	d.Strategy = plan.Strategy
+	d.Strategy, d.Runtime = plan.Strategy, t.inside()
 	in := s.HoldInputs(d)
 	in.Approved = t.approved(d.Change.Resource, v.hash, s.Now)
 	d.Held = policy.Hold(d, in)

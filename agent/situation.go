@@ -13,9 +13,10 @@ import (
 func (a *Agent) situation(t *target, state actuators.State, now time.Time) policy.Situation {
 	cfg := a.loop.cfg
 	use := a.senses.Used(t.cfg.Name, now.Add(-3*cfg.Metrics.Interval), now)
+	t.runtime = use.Runtime
 	s := policy.Situation{
 		Now:       now,
-		Target:    t.cfg.Target,
+		Target:    t.subject(),
 		AgentMode: cfg.Mode,
 		Sizes:     t.sizes,
 		Parts:     len(state.Parts),
@@ -35,6 +36,7 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 		Window:      a.window(t),
 		Need:        need(t.cfg.Procedure),
 		DemandCores: use.Cores,
+		Floors:      t.floors(),
 	}
 	if n, ok := use.InUse(); ok {
 		s.WorkingSet = &n

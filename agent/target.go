@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/process"
 	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/policy"
 )
@@ -46,6 +47,7 @@ type target struct {
 	// releases names who wants which resource given back and could not have it at once.
 	releases map[policy.Resource]string
 	sizes    policy.Size
+	runtime  *process.Runtime        // what runs in it, as far as it was found out
 	drift    map[policy.Resource]int // ticks in a row that configured and effective differ
 	blind    string                  // why nothing can be decided, "" if it can
 	// toldBlind and toldStandby say that events told of it, and will tell when it is over.

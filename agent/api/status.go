@@ -88,7 +88,9 @@ type TargetStatus struct {
 	Mode     policy.Mode `json:"mode"`
 	State    TargetState `json:"state"`
 	// Detail is a sentence about the state.
-	Detail    string           `json:"detail,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Runtime says what runs in it, and what of its limits that does not follow; "" is not known.
+	Runtime   string           `json:"runtime,omitempty"`
 	Resources []ResourceStatus `json:"resources,omitempty"`
 	Policies  []PolicyStatus   `json:"policies,omitempty"`
 	Budget    *BudgetView      `json:"budget,omitempty"`

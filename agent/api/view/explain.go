@@ -47,6 +47,7 @@ func (v View) origin(p *page, d policy.Decision) {
 	add("row", row(d))
 	add("verdict", string(d.Verdict))
 	add("how", string(d.Strategy))
+	add("runtime", d.Runtime)
 	add("mode", string(d.Mode))
 	add("why", d.Why)
 	add("evidence", d.Evidence)

@@ -193,6 +193,9 @@ func (v View) notes(p *page, targets []api.TargetStatus) {
 		if t.Detail != "" {
 			add(string(t.State) + ": " + t.Detail)
 		}
+		if t.Runtime != "" {
+			add("runs " + t.Runtime)
+		}
 		if t.Pause != nil {
 			add("paused" + v.pause(*t.Pause))
 		}
