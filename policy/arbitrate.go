@@ -77,6 +77,12 @@ func better(a, b contender) int {
 func (c contender) idle() bool { return c.Verdict == PlanOnly || c.Mode == DryRun }
 
 func (c contender) size() int64 {
+	if c.Change.Resource == CPUs {
+		if c.To.IsUnlimited() {
+			return asMuchAsPossible
+		}
+		return int64(len(c.To.IDs()))
+	}
 	n, _ := c.To.Amount()
 	return n
 }

@@ -28,6 +28,8 @@ type By struct {
 type To struct {
 	Max    bool  `json:"max,omitempty"` // the largest that limits and host allow
 	Amount int64 `json:"amount,omitempty"`
+	// Placement says which processors, of [CPUs].
+	Placement Placement `json:"placement,omitempty"`
 }
 
 // ParseChange reads {by: x2 | 50% | 2 | 1Gi, to: max | N, cap: N} of r; what is absent is "". An
@@ -83,6 +85,10 @@ func parseBy(r Resource, s string) (*By, error) {
 }
 
 func parseTo(r Resource, s string) (*To, error) {
+	if r == CPUs {
+		p, err := ParsePlacement(s)
+		return &To{Placement: p}, err
+	}
 	if s == "max" {
 		return &To{Max: true}, nil
 	}
@@ -108,6 +114,9 @@ func (c Change) check() error {
 	if c.Resource.unit() == none {
 		return errors.New("there is no such resource")
 	}
+	if c.Resource == CPUs {
+		return c.checkPlacement()
+	}
 	switch {
 	case c.By == nil && c.To == nil:
 		return errors.New("say how much: by (x2, 50%, an amount) or to (max, an amount)")
@@ -120,6 +129,17 @@ func (c Change) check() error {
 		return errors.New("to: want an amount above zero, or max")
 	}
 	return c.checkCap()
+}
+
+// checkPlacement reports what is wrong with a change of processors.
+func (c Change) checkPlacement() error {
+	if c.By != nil || !c.Cap.IsUnset() || c.To == nil {
+		return errors.New("say which processors: to (numa-aligned, all, node1, or 0-3,8); by and cap say how many, which cpu does")
+	}
+	if p, err := ParsePlacement(string(c.To.Placement)); err != nil || p != c.To.Placement || c.To.Max || c.To.Amount != 0 {
+		return fmt.Errorf("to: want numa-aligned, all, a node such as node1, or processors such as 0-3,8, got %.40q", string(c.To.Placement))
+	}
+	return nil
 }
 
 func (c Change) checkBy() error {
@@ -163,7 +183,7 @@ func (c Change) direction(sizes Size) Direction {
 		return Growth
 	case c.By != nil:
 		return Decrease
-	case c.To == nil:
+	case c.To == nil, c.Resource == CPUs: // only where the processors lie tells that
 		return ""
 	case c.To.Max:
 		return Growth
@@ -191,6 +211,8 @@ func (c Change) String() string {
 		text += " +" + c.Resource.Format(Amount(c.By.Add))
 	case c.To != nil && c.To.Max:
 		text += " to the maximum"
+	case c.To != nil && c.To.Placement != "":
+		text += " to " + string(c.To.Placement)
 	case c.To != nil:
 		text += " to " + c.Resource.Format(Amount(c.To.Amount))
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -13,24 +14,40 @@ import (
 // caller; Strategy is what the target's `apply` foretells, and Held judged by it: once the driver has
 // planned, set Strategy and ask [Hold] again.
 func Decide(s Situation) []Decision {
-	contenders := map[Resource][]contender{}
-	take := func(p Proposal) {
-		r := p.Change.Resource
-		contenders[r] = append(contenders[r], s.contend(p))
-	}
-	for _, e := range s.Evaluations {
-		for _, p := range e.Proposals {
-			take(p)
+	proposals := map[Resource][]Proposal{}
+	take := func(all []Proposal) {
+		for _, p := range all {
+			proposals[p.Change.Resource] = append(proposals[p.Change.Resource], p)
 		}
 	}
-	for _, p := range s.Proposals {
-		take(p)
+	for _, e := range s.Evaluations {
+		take(e.Proposals)
 	}
-	decisions := make([]Decision, 0, len(contenders))
-	for _, r := range inOrder(contenders) {
-		decisions = append(decisions, s.decide(r, contenders[r]))
+	take(s.Proposals)
+	decisions := make([]Decision, 0, len(proposals))
+	for _, r := range inOrder(proposals) {
+		contenders := make([]contender, 0, len(proposals[r]))
+		for _, p := range proposals[r] {
+			contenders = append(contenders, s.contend(p))
+		}
+		d := s.decide(r, contenders)
+		s.foresee(d)
+		decisions = append(decisions, d)
 	}
 	return decisions
+}
+
+// foresee has what is decided next count with a growth of CPU that will be carried out: processors
+// are picked for the limit that the target is about to have.
+func (s *Situation) foresee(d Decision) {
+	if d.Change.Resource != CPU || d.Direction != Growth || d.Refused != "" {
+		return
+	}
+	if d.Held != nil && d.Held.By != HeldByApproval && d.Held.By != HeldByPlan && d.Held.By != HeldByDryRun {
+		return
+	}
+	s.Sizes = maps.Clone(s.Sizes)
+	s.Sizes[CPU] = d.To
 }
 
 // order is how changes of one target follow one another: what makes room comes before what adds
@@ -38,7 +55,7 @@ func Decide(s Situation) []Decision {
 var order = []Resource{
 	TiersHotThreshold, TiersWarmThreshold, TiersHotTierSize, EvictNow,
 	Archive, Prune, Retain, Compact,
-	ThreadsSpreading, ThreadsConsolidation, CPU, Memory, Storage, Replicas,
+	ThreadsSpreading, ThreadsConsolidation, CPU, CPUs, Memory, Storage, Replicas,
 }
 
 func inOrder[T any](m map[Resource]T) []Resource {

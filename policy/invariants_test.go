@@ -32,8 +32,12 @@ func (d *dice) roll(n int) int {
 func pick[T any](d *dice, of ...T) T { return of[d.roll(len(of))] }
 
 func (d *dice) change() policy.Change {
-	r := pick(d, policy.CPU, policy.CPU, policy.Memory, policy.Memory, policy.Replicas, policy.TiersHotThreshold, policy.EvictNow, policy.Storage)
+	r := pick(d, policy.CPU, policy.CPU, policy.Memory, policy.Memory, policy.Replicas, policy.TiersHotThreshold, policy.EvictNow, policy.Storage, policy.CPUs)
 	c := policy.Change{Resource: r}
+	if r == policy.CPUs {
+		c.To = &policy.To{Placement: pick[policy.Placement](d, policy.NUMAAligned, policy.NUMAAligned, policy.AllCPUs, "node1", "0-3", "2,9")}
+		return c
+	}
 	if r.IsOperation() {
 		return c
 	}
@@ -134,6 +138,7 @@ func (d *dice) situation(now time.Time) policy.Situation {
 	if d.roll(2) == 0 {
 		s.WorkingSet = new(int64(d.roll(64)) << 27)
 	}
+	d.processors(&s)
 	for range d.roll(6) {
 		s.Proposals = append(s.Proposals, d.proposal(now))
 	}
@@ -204,6 +209,10 @@ func checkDecision(t *testing.T, s policy.Situation, d policy.Decision) {
 		fail("free though something holds it")
 	}
 	if r.IsOperation() {
+		return
+	}
+	if r == policy.CPUs {
+		checkPlacement(t, s, d)
 		return
 	}
 	to, isAmount := d.To.Amount()

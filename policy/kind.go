@@ -37,7 +37,8 @@ var (
 	operationEmergency = kind{windowNever, true, Free, supersedesValidation}
 )
 
-// kindOf finds the row for d. A strategy that is not known counts as a restart.
+// kindOf finds the row for d. A strategy that is not known counts as a restart. A move to other
+// processors is held as a decrease is: it adds nothing that could be urgent.
 func kindOf(d Decision) kind {
 	emergency := d.Verdict == Emergency
 	switch {

@@ -92,6 +92,12 @@ type Host struct {
 	OtherUse Amounts
 	// Overcommit allows the limits on CPU of all targets together to exceed the host.
 	Overcommit bool
+	// Topology is how its processors lie; without nodes that is not known, and no processors are
+	// chosen. Allowed are those of them that the target could have, nil for all.
+	Topology Topology
+	Allowed  IDs
+	// Pinned are the other targets that keep to some of the processors, or are about to.
+	Pinned []Pinned
 }
 
 // Amounts holds a number of units for each of some resources. Absent is not known.

@@ -36,6 +36,9 @@ func (s *Situation) size(p *Proposal) *sizing {
 	if err := p.Change.check(); err != nil {
 		return z.refuse("%s: %s", z.r, err)
 	}
+	if z.r == CPUs {
+		return s.place(z)
+	}
 	if n, limited := from.Amount(); limited {
 		z.from = n
 	} else if !z.fromUnlimited() {

@@ -91,10 +91,11 @@ const (
 // A Direction is which way a change goes.
 type Direction string
 
-// The directions. An Operation has no size and so no direction.
+// The directions. An Operation has no size and so no direction; a Move is to as many other processors.
 const (
 	Growth    Direction = "growth"
 	Decrease  Direction = "decrease"
+	Move      Direction = "move"
 	Operation Direction = "operation"
 )
 

@@ -19,6 +19,7 @@ const (
 	count
 	millionths // of a fraction
 	seconds
+	processors
 	none // operations, and resources that do not exist
 )
 
@@ -34,6 +35,8 @@ func (r Resource) unit() unit {
 		return millionths
 	case Retain:
 		return seconds
+	case CPUs:
+		return processors
 	}
 	return none
 }
@@ -52,9 +55,12 @@ var kubernetesQuantity = regexp.MustCompile(`^[+-]?(\d{1,19}\.?\d{0,9}|\.\d{1,9}
 
 // ParseQuantity reads an amount of r as a person writes it: "2", "250m" or "1.5 cores" of CPU; "1.5Gi",
 // "16GB" of bytes; a threshold as a fraction ("0.3") or in per cent; a retention as a duration ("24h",
-// "7d"); "unlimited" where r can be.
+// "7d"); processors as a set ("0-3,8"); "unlimited" where r can be.
 func ParseQuantity(r Resource, s string) (Quantity, error) {
 	text := strings.TrimSpace(s)
+	if r == CPUs {
+		return parseProcessors(text)
+	}
 	if text == "unlimited" {
 		if r == CPU || r == Memory || r == Storage {
 			return Unlimited(), nil
@@ -72,6 +78,18 @@ func ParseQuantity(r Resource, s string) (Quantity, error) {
 		return Quantity{}, fmt.Errorf("%s: %.40q is above 1, which is full activation", r, s)
 	}
 	return Amount(n), nil
+}
+
+// parseProcessors reads a set of processors, or all of them.
+func parseProcessors(s string) (Quantity, error) {
+	if s == string(AllCPUs) || s == "unlimited" {
+		return Unlimited(), nil
+	}
+	ids, err := ParseIDs(s)
+	if err != nil || len(ids) == 0 {
+		return Quantity{}, fmt.Errorf("%s: %.40q: want all, or processors such as 0-3,8", CPUs, s)
+	}
+	return ids.Quantity(), nil
 }
 
 // parse reads an amount, which may be negative.
@@ -98,6 +116,9 @@ func (r Resource) parse(s string) (int64, error) {
 	}
 	if r.IsOperation() {
 		return 0, fmt.Errorf("it is an operation and has no size")
+	}
+	if r == CPUs {
+		return 0, fmt.Errorf("%.40q: it is a set of processors, not a number", s)
 	}
 	return 0, fmt.Errorf("there is no such resource; there are cpu, memory, storage, replicas, threads, tiers")
 }
@@ -168,6 +189,9 @@ func parseFraction(s string) (int64, error) {
 // are rounded to a hundredth of their unit.
 func (r Resource) Format(q Quantity) string {
 	n, ok := q.Amount()
+	if _, isSet := q.Set(); r == CPUs && !ok && !isSet {
+		return string(AllCPUs)
+	}
 	if !ok {
 		return q.String()
 	}

@@ -80,7 +80,9 @@ func TestParseQuantityFaults(t *testing.T) {
 		{policy.Retain, "12", "the unit is missing: 12s, 12m or 12h"},
 		{policy.Retain, "1500ms", "whole seconds"},
 		{policy.EvictNow, "1", "operation"},
-		{"cpus", "1", "no such resource; there are cpu"},
+		{policy.CPUs, "two", "want all, or processors such as 0-3,8"},
+		{policy.CPUs, "", "want all, or processors such as 0-3,8"},
+		{"gpus", "1", "no such resource; there are cpu"},
 	} {
 		_, err := policy.ParseQuantity(c.resource, c.in)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), string(c.resource)) {
