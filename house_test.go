@@ -50,6 +50,7 @@ var arrows = []arrow{
 	{"agent/api/...", "policy", "it shows decisions"},
 	{"agent/sizing", "agent/telemetry", "recorded demand"},
 	{"agent/sizing", "policy/...", "replay and capacity"},
+	{"agent/sizing", "node/api", "what a running node shows replaces constants"},
 
 	{"rules", "rules/...", "its own presets"},
 	{"actuators", "policy", "targets, sizes and events"},
