@@ -1,0 +1,141 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/policy"
+)
+
+// A Driver resizes the pods of workloads. It implements [actuators.Driver], [actuators.Finisher] and
+// [actuators.Reconciler].
+type Driver struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	clusters map[where]*cluster
+	// hopeless holds the resizes that the kubelet said it can never make; see [InfeasibleRestart].
+	hopeless map[string]map[policy.Resource]hopeless // by target
+}
+
+var (
+	_ actuators.Driver     = (*Driver)(nil)
+	_ actuators.Finisher   = (*Driver)(nil)
+	_ actuators.Reconciler = (*Driver)(nil)
+)
+
+// New returns a driver. It connects to nothing yet.
+func New(log *slog.Logger) *Driver {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Driver{
+		log: log.With("component", platform), clusters: make(map[where]*cluster), hopeless: make(map[string]map[policy.Resource]hopeless),
+	}
+}
+
+// Close drops idle connections. The driver may be used again.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for w, c := range d.clusters {
+		c.close()
+		delete(d.clusters, w)
+	}
+	return nil
+}
+
+// Resources lists what the driver can change.
+func (d *Driver) Resources() []policy.Resource {
+	return []policy.Resource{policy.CPU, policy.Memory}
+}
+
+// reach returns t's section, with its namespace filled in, and the client of its cluster.
+func (d *Driver) reach(t policy.Target) (Spec, *cluster, error) {
+	spec, err := specOf(t)
+	if err != nil {
+		return Spec{}, nil, err
+	}
+	w := where{spec.Kubeconfig, spec.Context}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c, ok := d.clusters[w]
+	if !ok {
+		if c, err = connect(w); err != nil {
+			return Spec{}, nil, err
+		}
+		d.clusters[w] = c
+	}
+	if spec.Namespace == "" {
+		spec.Namespace = c.namespace
+	}
+	return spec, c, nil
+}
+
+// The kinds of steps.
+const (
+	stepResize   = "resize"   // one pod, live or with a restart of its container
+	stepTemplate = "template" // our container's resources in the workload's template
+	stepRollout  = "rollout"  // wait until so many pods are new and available
+)
+
+// Do carries out one step.
+func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) error {
+	switch s.Kind {
+	case stepResize:
+		return doing(ctx, d, t, s, d.resize)
+	case stepTemplate:
+		return doing(ctx, d, t, s, d.applyTemplate)
+	case stepRollout:
+		return doing(ctx, d, t, s, d.awaitRollout)
+	}
+	return unknownKind(s)
+}
+
+// Undo takes one step back. It may be repeated, and called for a step that failed part-way or never
+// ran.
+func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) error {
+	switch s.Kind {
+	case stepResize:
+		return doing(ctx, d, t, s, d.resizeBack)
+	case stepTemplate:
+		return doing(ctx, d, t, s, d.templateBack)
+	case stepRollout:
+		return doing(ctx, d, t, s, d.mayRollBack)
+	}
+	return unknownKind(s)
+}
+
+// doing decodes the arguments of a step and hands them, with the cluster, to what carries it out.
+func doing[A any](ctx context.Context, d *Driver, t policy.Target, s actuators.Step, carryOut func(context.Context, job, A) error) error {
+	var args A
+	if err := json.Unmarshal(s.Args, &args); err != nil {
+		return fmt.Errorf("kubernetes: the journalled step makes no sense: %w", err)
+	}
+	spec, c, err := d.reach(t)
+	if err != nil {
+		return err
+	}
+	return carryOut(ctx, job{target: t, spec: spec, cluster: c}, args)
+}
+
+// A job is what every step is carried out with.
+type job struct {
+	target  policy.Target
+	spec    Spec
+	cluster *cluster
+}
+
+func unknownKind(s actuators.Step) error {
+	return fmt.Errorf("kubernetes: step of unknown kind %q: was it journalled by a newer engramd?", s.Kind)
+}
+
+// encode never fails: the arguments are plain structs.
+func encode(v any) json.RawMessage {
+	b, _ := json.Marshal(v)
+	return b
+}

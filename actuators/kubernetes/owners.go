@@ -1,0 +1,60 @@
+package kubernetes
+
+import (
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/engramd/engramd/policy"
+)
+
+// An owner is a field manager that has one of our container's resources in the template.
+type owner struct {
+	Manager  string          `json:"manager"`
+	Applies  bool            `json:"applies,omitempty"` // by server-side apply: it will set its value again
+	Resource policy.Resource `json:"resource"`
+	Limit    bool            `json:"limit,omitempty"` // of the limit, else of the request
+}
+
+// fields is the form of metadata.managedFields[].fieldsV1.
+type fields map[string]json.RawMessage
+
+func (f fields) at(keys ...string) fields {
+	for _, k := range keys {
+		var below fields
+		if json.Unmarshal(f[k], &below) != nil {
+			return nil
+		}
+		f = below
+	}
+	return f
+}
+
+// ownersOf lists who has the resources of the template's container.
+func ownersOf(entries []metav1.ManagedFieldsEntry, container string) []owner {
+	var owners []owner
+	for _, e := range entries {
+		if e.FieldsV1 == nil || e.Subresource != "" {
+			continue
+		}
+		var root fields
+		if json.Unmarshal(e.FieldsV1.GetRawBytes(), &root) != nil {
+			continue
+		}
+		resources := root.at("f:spec", "f:template", "f:spec", "f:containers", key(container), "f:resources")
+		for _, res := range resizable {
+			for _, of := range []string{"f:limits", "f:requests"} {
+				if _, ok := resources.at(of)["f:"+string(names[res])]; ok {
+					owners = append(owners, owner{e.Manager, e.Operation == metav1.ManagedFieldsOperationApply, res, of == "f:limits"})
+				}
+			}
+		}
+	}
+	return owners
+}
+
+// key is how managed fields name a container.
+func key(container string) string {
+	b, _ := json.Marshal(map[string]string{"name": container})
+	return "k:" + string(b)
+}
