@@ -18,13 +18,17 @@ func (r *run) fluid() bool {
 	return ok
 }
 
-// counted returns st with the parts that say how a live change fares: of a fluid target those that it
-// was planned for.
+// counted returns st with the parts that say how a change fares: of a fluid target those that it was
+// planned for. A restart may replace them all by others, which then say it.
 func (r *run) counted(st State) State {
-	if r.fluid() && r.a.Plan.Strategy != policy.Restart {
-		return Of(r.a, st)
+	if !r.fluid() {
+		return st
 	}
-	return st
+	left := Of(r.a, st)
+	if len(left.Parts) == 0 && r.a.Plan.Strategy == policy.Restart {
+		return st
+	}
+	return left
 }
 
 // Of returns st with the parts that a was planned for, by their ids: all of them where a names none.
@@ -40,10 +44,10 @@ func Of(a Action, st State) State {
 }
 
 // stillPlanned reports whether st holds the parts that the plan was made for, and says what there is
-// instead. Of a fluid target some of them are enough for a live change.
+// instead. Of a fluid target some of them are enough.
 func (r *run) stillPlanned(st State) (string, bool) {
 	why, ok := sameParts(r.a.Parts, st)
-	if !ok && r.fluid() && r.a.Plan.Strategy != policy.Restart && len(Of(r.a, st).Parts) > 0 {
+	if !ok && r.fluid() && len(Of(r.a, st).Parts) > 0 {
 		return "", true
 	}
 	return why, ok

@@ -51,7 +51,10 @@ type Agent struct {
 	registry *prometheus.Registry
 	metrics  *events.Metrics
 	sink     teller
+	recorder *recorder
 	journal  *journal.Journal
+	// holder is what platforms' locks call this agent: the same for as long as its data_dir lasts.
+	holder   string
 	executor *actuators.Executor
 	drivers  map[string]actuators.Driver
 	locks    hostlock.Dir
@@ -131,6 +134,7 @@ func newAgent(o Options) (a *Agent, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a = &Agent{opts: o, log: o.Log.With("component", "agent"), registry: prometheus.NewRegistry(), started: time.Now(), inbox: newInbox()}
+	a.recorder = newRecorder(a.log)
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.loop, err = newLoop(o.Config); err != nil {
 		return a, err
@@ -165,6 +169,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopNode()
 	var sink, node, running sync.WaitGroup
 	sink.Go(func() { a.runSink(sinkCtx) })
+	sink.Go(func() { a.recorder.run(sinkCtx) })
 	node.Go(func() { a.runNode(nodeCtx) })
 	a.announce() // while nobody but us touches the loop's state
 	failed := make(chan error, len(a.parts)+1)

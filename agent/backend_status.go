@@ -64,6 +64,9 @@ func (a *Agent) targetStatus(t *target, now time.Time) api.TargetStatus {
 			s.Pause = &v
 		}
 	}
+	if s.Pause == nil && t.paused != "" {
+		s.Pause = &api.PauseView{Target: t.cfg.Name, Reason: t.paused, By: "the platform"}
+	}
 	if w := a.window(t); w != nil {
 		s.Window = windowView(w, now)
 	}
@@ -83,6 +86,9 @@ func (a *Agent) targetStatus(t *target, now time.Time) api.TargetStatus {
 
 // stateOf is the one word for how a target is, and a sentence about it.
 func (a *Agent) stateOf(t *target, now time.Time) (api.TargetState, string) {
+	if one := a.loop.leaving[t.cfg.Name]; one != nil && one.Done {
+		return api.TargetFrozen, "released by " + one.By + ", and nothing of engramd is left on it: engramd unfreeze " + t.cfg.Name
+	}
 	if reason, _ := t.claim.standby(); reason != "" {
 		return api.TargetStandby, reason
 	}
@@ -92,7 +98,7 @@ func (a *Agent) stateOf(t *target, now time.Time) (api.TargetState, string) {
 	for r, why := range a.loop.frozen(t.cfg.Name) {
 		return api.TargetFrozen, string(r) + ": " + why
 	}
-	if p := a.loop.paused(t.cfg.Name); p != nil {
+	if p := a.paused(t); p != nil {
 		return api.TargetPaused, p.Reason
 	}
 	for _, one := range t.running {

@@ -140,7 +140,7 @@ func (a *Agent) stillWanted(t *target, act actuators.Action, decided time.Time) 
 		return errors.New("the target is no longer configured")
 	case frozen:
 		return fmt.Errorf("%s was frozen meanwhile", act.Resource)
-	case a.loop.paused(t.cfg.Name) != nil:
+	case a.paused(t) != nil:
 		return errors.New("the target was paused meanwhile")
 	case time.Since(decided) > handOver:
 		return errors.New("the action before took too long to end: it is decided again")

@@ -14,7 +14,7 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-// keyTimeout bounds how long a platform may take to say who a target is.
+// keyTimeout bounds how long a platform may take to say who a target is, or whose it is.
 const keyTimeout = 10 * time.Second
 
 // claims finds the claim of a target from any goroutine.
@@ -49,14 +49,24 @@ func (c *claims) get(target string) (*claim, bool) {
 func (a *Agent) claimAll(ctx context.Context) {
 	for _, name := range a.loop.names() {
 		t := a.loop.targets[name]
+		if a.loop.isLeft(name) {
+			continue
+		}
+		if t.claim.beginCheck() {
+			a.loop.beside.Go(func() { a.checkClaim(t.claim, name) })
+			continue
+		}
 		if len(t.cfg.Drivers) == 0 || !t.claim.begin() {
 			continue
 		}
-		d, known := a.drivers[t.cfg.Drivers[0]], t.cfg.Target
+		with := locking{
+			dir: a.locks, dataDir: a.opts.Config.DataDir, holder: a.holder,
+			driver: a.drivers[t.cfg.Drivers[0]], target: t.cfg.Target,
+		}
 		a.loop.beside.Go(func() {
 			limited, cancel := context.WithTimeout(ctx, keyTimeout)
 			defer cancel()
-			left, err := t.claim.take(limited, a.locks, a.opts.Config.DataDir, d, known)
+			left, err := t.claim.take(limited, with)
 			_, _ = call(ctx, a.inbox, func() (struct{}, error) {
 				a.claimed(ctx, t, left, err)
 				return struct{}{}, nil
@@ -65,13 +75,24 @@ func (a *Agent) claimAll(ctx context.Context) {
 	}
 }
 
+// checkClaim asks a platform's lock whether it still holds. One that was lost is taken again at the next
+// turn. It runs beside the loop.
+func (a *Agent) checkClaim(c *claim, target string) {
+	defer c.endCheck()
+	if err := c.check(); err != nil && !errors.Is(err, actuators.ErrTransient) {
+		a.log.Warn("the lock of a target was lost", "target", target, "error", err)
+	}
+}
+
 // claimed takes in how an attempt ended: on standby the target is watched and not touched; with the
 // lock comes what its last holder left open.
 func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action, err error) {
 	if err != nil {
 		was, _ := t.claim.standby()
-		err = t.claim.settle(nil, err)
-		if !errors.Is(err, errGivenBack) && was != err.Error() {
+		wasOthers := t.claim.isOthers()
+		err = t.claim.settle(nil, nil, err)
+		same := was == err.Error() || wasOthers && t.claim.isOthers() // whose it is may be told with how long
+		if !errors.Is(err, errGivenBack) && !same {
 			a.log.Warn("target is on standby", "target", t.cfg.Name, "reason", err)
 			t.toldStandby = true
 			a.emit(policy.Event{Type: policy.EventStandby, Severity: policy.Warning, Target: t.cfg.Name, Message: "standing by: " + err.Error()})
@@ -97,7 +118,7 @@ func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action,
 			a.logError("keep the original of a resource", a.keepOriginal(known)) // as far as this agent can know it
 			t.takeUp(known)
 		case actuators.Final(known.State):
-			a.logError("clear the record of an ended action", t.claim.record(known))
+			a.loop.beside.Go(func() { a.logError("clear the record of an ended action", t.claim.record(known)) })
 		}
 	}
 	a.takeUpLost(ctx, t, a.executor.Active())
@@ -160,9 +181,21 @@ func (a *Agent) Put(one actuators.Action) error {
 
 // dropClaims lets other agents have the targets.
 func (a *Agent) dropClaims() {
+	var all sync.WaitGroup
 	for _, t := range a.loop.targets {
-		a.logError("give a target's lock back", t.claim.release())
+		all.Go(func() { a.logError("give a target's lock back", t.claim.release()) })
 	}
+	all.Wait()
+}
+
+// dropClaim lets other agents have one target. A platform's lock is given back beside the loop.
+func (a *Agent) dropClaim(t *target) {
+	drop := func() { a.logError("give a target's lock back", t.claim.release()) }
+	if t.claim.isRemote() {
+		a.loop.beside.Go(drop)
+		return
+	}
+	drop()
 }
 
 func (a *Agent) logError(what string, err error) {

@@ -41,6 +41,7 @@ func (a *Agent) endFreeze(f journal.Freeze) error {
 		return err
 	}
 	a.loop.freezes = withoutFreeze(a.loop.freezes, f.Target, f.Resource)
+	a.stay(f.Target)
 	a.metrics.Frozen(f.Target, f.Resource, false)
 	a.emit(policy.Event{
 		Type: policy.EventFreeze, Severity: policy.Info, Target: f.Target, Resource: f.Resource,

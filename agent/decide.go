@@ -27,7 +27,7 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 		return
 	}
 	a.seenAgain(t)
-	if err := t.claim.check(); err != nil {
+	if err := t.claim.ask(); err != nil {
 		return // another agent decides
 	}
 	// What these find out binds the decisions below.

@@ -12,6 +12,9 @@ import (
 func (a *Agent) host(t *target, now time.Time) policy.Host {
 	safety := t.cfg.Safety
 	capacity := policy.Amounts{policy.CPU: a.capacity.MilliCPU(), policy.Memory: a.capacity.MemoryBytes}
+	if who := a.admission(t); who != "" {
+		return policy.Host{Skip: who + " decides"}
+	}
 	h := policy.Host{
 		Capacity:   capacity,
 		Reserve:    policy.Amounts{},
@@ -23,6 +26,16 @@ func (a *Agent) host(t *target, now time.Time) policy.Host {
 	return h
 }
 
+// admission names who judges whether there is room for the target, "" for this agent.
+func (a *Agent) admission(t *target) string {
+	for _, name := range t.cfg.Drivers {
+		if who := a.opts.Registry[name].Admission; who != "" {
+			return who
+		}
+	}
+	return ""
+}
+
 // others sums what the other targets may use, and what everything that is no target does use. What
 // is not known is absent: admission then grants nothing of it.
 func (a *Agent) others(t *target, now time.Time) (targets, use policy.Amounts) {
@@ -30,6 +43,9 @@ func (a *Agent) others(t *target, now time.Time) (targets, use policy.Amounts) {
 	var ours int64 // memory in use by targets, t included
 	from := now.Add(-3 * a.loop.cfg.Metrics.Interval)
 	for _, other := range a.loop.targets {
+		if a.admission(other) != "" {
+			continue // it may run anywhere; what of it runs here is seen in what the host uses
+		}
 		u := a.senses.Used(other.cfg.Name, from, now)
 		var cores, bytes int64
 		if u.Cores != nil {

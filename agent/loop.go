@@ -21,11 +21,12 @@ type loop struct {
 	targets map[string]*target
 	freezes []journal.Freeze
 	pauses  []journal.Pause
-	looking map[string]bool // the targets that are being looked at
-	beside  sync.WaitGroup  // what was started beside the loop
-	last    time.Time       // of the last tick
-	took    time.Duration   // the last tick
-	pruned  time.Time       // when the journal's history was pruned last
+	leaving map[string]*leaving // the targets that were released with everything of ours, by name
+	looking map[string]bool     // the targets that are being looked at
+	beside  sync.WaitGroup      // what was started beside the loop
+	last    time.Time           // of the last tick
+	took    time.Duration       // the last tick
+	pruned  time.Time           // when the journal's history was pruned last
 	windows map[string]*policy.MaintenanceWindow
 	// unclosed are the actions whose outcome could not be written on their decision, by id.
 	unclosed map[string]actuators.Action
@@ -120,7 +121,9 @@ func (a *Agent) tick(ctx context.Context, l look) {
 		a.evaluate(t, l)
 		a.takeUpLost(ctx, t, active)
 		a.releaseOnTurn(ctx, t)
+		a.leaveOnTurn(ctx, t)
 		a.decide(ctx, t, l.at)
+		a.reconcile(ctx, t)
 	}
 	a.loop.last = l.at
 	a.showMetrics(l.at)

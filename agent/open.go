@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -33,6 +34,9 @@ func (a *Agent) openStores() (err error) {
 		return err
 	}
 	a.closer.add(a.journal.Close)
+	if a.holder, err = a.identity(); err != nil {
+		return err
+	}
 	a.metrics, err = events.NewMetrics(a.registry)
 	return err
 }
@@ -81,6 +85,30 @@ func (a *Agent) openDrivers() error {
 	return nil
 }
 
+// identity tells this agent from every other one, and is the same after a restart: a platform's lock
+// that it held when it was killed is its own again at once.
+func (a *Agent) identity() (string, error) {
+	const key = "identity"
+	var id string
+	if err := a.restoreMeta(key, &id); err != nil || id != "" {
+		return hostname() + "_" + id, err
+	}
+	id = newID()
+	text, err := json.Marshal(id)
+	if err == nil {
+		err = a.journal.PutMeta(key, text)
+	}
+	return hostname() + "_" + id, err
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "engramd"
+	}
+	return host
+}
+
 func eventsConfig(cfg *config.Config) events.Config {
 	receiver := func(s *config.Sink) *events.Receiver {
 		if s == nil {
@@ -90,12 +118,8 @@ func eventsConfig(cfg *config.Config) events.Config {
 			URL: s.URL, HeadersFile: s.HeadersFile, CAFile: s.CAFile, Timeout: s.Timeout, MinSeverity: policy.Severity(s.MinSeverity),
 		}
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "engramd"
-	}
 	return events.Config{
-		Dir: cfg.DataDir, MaxBytes: int64(cfg.Events.File.MaxBytes), Keep: cfg.Events.File.Keep, Source: host,
+		Dir: cfg.DataDir, MaxBytes: int64(cfg.Events.File.MaxBytes), Keep: cfg.Events.File.Keep, Source: hostname(),
 		Alertmanager: receiver(cfg.Events.Alertmanager), Webhook: receiver(cfg.Events.Webhook),
 		ConsoleURL: "http://" + cfg.Listen.Agent,
 	}
@@ -112,7 +136,7 @@ func (a *Agent) telemetryConfig(cfg *config.Config, added ...*target) telemetry.
 		})
 	}
 	for _, t := range slices.Concat(slices.Collect(maps.Values(a.loop.targets)), added) {
-		c.Targets = append(c.Targets, telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe})
+		c.Targets = append(c.Targets, a.measuredTarget(t))
 	}
 	slices.SortFunc(c.Targets, func(x, y telemetry.Target) int { return compare(x.Name, y.Name) })
 	if p := cfg.Metrics.Prometheus; p != nil {

@@ -37,8 +37,25 @@ func (a *Agent) Release(ctx context.Context, r api.ReleaseRequest) ([]api.Releas
 		for _, o := range originals {
 			views = append(views, a.releaseOne(ctx, o, nameOr(r.By)))
 		}
-		return views, nil
+		return append(views, a.leaveAll(target, views, nameOr(r.By))...), nil
 	})
+}
+
+// leaveAll begins to leave a target, or with "" all of them, and tells of those that nothing else was
+// told of.
+func (a *Agent) leaveAll(target string, told []api.ReleaseView, by string) (more []api.ReleaseView) {
+	for _, name := range a.loop.names() {
+		t := a.loop.targets[name]
+		if target != "" && name != target || !a.marked(t) {
+			continue
+		}
+		if err := a.leave(t, by); err != nil {
+			more = append(more, api.ReleaseView{Target: name, Detail: err.Error()})
+		} else if !slices.ContainsFunc(told, func(v api.ReleaseView) bool { return v.Target == name }) {
+			more = append(more, a.leavingView(t))
+		}
+	}
+	return more
 }
 
 // releaseOne gives one resource back, or has it wait for its turn.
@@ -122,7 +139,7 @@ func (a *Agent) releaseAction(t *target, o journal.Original, by string) (act act
 	if spec, err := t.specJSON(o.Driver); err != nil || !bytes.Equal(spec, o.Spec) {
 		return act, "", fmt.Errorf("it was changed elsewhere (%s %s), which the configuration does not name any more: give it back by hand", o.Driver, o.Spec)
 	}
-	if reason, holder := t.claim.standby(); holder != nil {
+	if reason, _ := t.claim.standby(); t.claim.isOthers() {
 		return act, "", errors.New(reason)
 	} else if reason != "" {
 		return act, reason, nil

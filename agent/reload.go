@@ -131,6 +131,7 @@ func (a *Agent) retarget(cfg *config.Config, added []*target) {
 		switch {
 		case named && samePlace(t.cfg, one):
 			t.reconfigure(one, a.drivers)
+			a.recorder.set(t, a.drivers)
 		case named:
 			a.retire(t, &one, "the configuration names something else for "+name)
 		default:

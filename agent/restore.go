@@ -35,7 +35,7 @@ func (a *Agent) restore() error {
 	for _, t := range added {
 		a.addTarget(t)
 	}
-	if err := errors.Join(a.restoreActions(), a.restoreReleases()); err != nil {
+	if err := errors.Join(a.restoreActions(), a.restoreReleases(), a.restoreLeaving()); err != nil {
 		return err
 	}
 	return a.collect(a.telemetryConfig(a.opts.Config))
@@ -69,6 +69,7 @@ func (a *Agent) makeTarget(cfg config.Target) (*target, error) {
 func (a *Agent) addTarget(t *target) {
 	a.loop.targets[t.cfg.Name] = t
 	a.claims.set(t.cfg.Name, t.claim)
+	a.recorder.set(t, a.drivers)
 }
 
 // restoreMeta reads one of the agent's own notes, if there is one.
@@ -233,9 +234,10 @@ func (a *Agent) specOf(one actuators.Action) (any, error) {
 
 // forget lets a retired target go, for its successor if it has one.
 func (a *Agent) forget(t *target) {
-	a.logError("give a target's lock back", t.claim.release())
+	a.dropClaim(t)
 	delete(a.loop.targets, t.cfg.Name)
 	a.claims.drop(t.cfg.Name)
+	a.recorder.drop(t.cfg.Name)
 	a.metrics.Forget(t.cfg.Name)
 	if t.successor != nil {
 		next, err := a.makeTarget(*t.successor)

@@ -62,6 +62,7 @@ func (a *Agent) emit(e policy.Event) {
 		e.At = time.Now()
 	}
 	a.sink.Emit(e)
+	a.recorder.emit(e)
 }
 
 // runSink delivers events until the very end.

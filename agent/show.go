@@ -22,6 +22,9 @@ func (a *Agent) showMetrics(now time.Time) {
 		a.metrics.Budget(name, left.Hour, left.Day, left.Emergencies)
 		reason, _ := t.claim.standby()
 		a.metrics.Standby(name, reason != "")
+		if t.paused != "" {
+			a.metrics.Paused(name, true)
+		}
 	}
 	for _, f := range a.loop.freezes {
 		a.metrics.Frozen(f.Target, f.Resource, true)

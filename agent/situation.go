@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -30,7 +32,7 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 			Budget:   policy.Budget(t.cfg.Safety.Budget),
 		},
 		Frozen:      a.loop.frozen(t.cfg.Name),
-		Paused:      a.loop.paused(t.cfg.Name),
+		Paused:      a.paused(t),
 		Actions:     t.open(),
 		Tried:       t.tried,
 		Window:      a.window(t),
@@ -66,7 +68,7 @@ func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 		return actuators.State{}, errors.New("no driver of this agent knows the target")
 	}
 	var state actuators.State
-	sizes := policy.Size{}
+	sizes, paused := policy.Size{}, ""
 	for i, name := range t.cfg.Drivers {
 		s := t.observer.last(name)
 		if s.err != nil {
@@ -78,13 +80,12 @@ func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 		if age := now.Sub(s.at); age > 3*a.loop.cfg.Metrics.Interval+a.loop.cfg.Metrics.Timeout {
 			return state, fmt.Errorf("%s was observed last %s ago", t.cfg.Name, age.Round(time.Second))
 		}
-		for _, p := range s.state.Parts {
-			for r, q := range p.Configured {
-				if _, ok := sizes[r]; !ok {
-					sizes[r] = q
-				}
+		for r, q := range sizesOf(s.state.Parts) {
+			if _, ok := sizes[r]; !ok {
+				sizes[r] = q
 			}
 		}
+		paused = cmp.Or(paused, s.state.Paused)
 		if i == 0 {
 			state = s.state
 		}
@@ -93,7 +94,49 @@ func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 		return state, fmt.Errorf("%s has no part that could be changed", t.cfg.Name)
 	}
 	t.sizes = sizes
+	a.notePaused(t, paused)
 	return state, nil
+}
+
+// sizesOf is what most of the parts are configured with, of each resource; of as many the ones that have
+// run the longest. Parts that have just come may differ for a while.
+func sizesOf(parts []actuators.Part) policy.Size {
+	sizes, votes := policy.Size{}, map[policy.Resource]map[policy.Quantity]int{}
+	older := func(x, y actuators.Part) int { return x.StartedAt.Compare(y.StartedAt) }
+	for _, p := range slices.SortedStableFunc(slices.Values(parts), older) {
+		for r, q := range p.Configured {
+			if votes[r] == nil {
+				votes[r], sizes[r] = map[policy.Quantity]int{}, q
+			}
+			if votes[r][q]++; votes[r][q] > votes[r][sizes[r]] {
+				sizes[r] = q
+			}
+		}
+	}
+	return sizes
+}
+
+// paused returns why nothing of the target is to be touched: as it was asked of engramd, or on the
+// platform; nil if nobody did.
+func (a *Agent) paused(t *target) *policy.Pause {
+	if p := a.loop.paused(t.cfg.Name); p != nil || t.paused == "" {
+		return p
+	}
+	return &policy.Pause{Reason: t.paused}
+}
+
+// notePaused tells once that somebody paused the target on the platform, and once that it is over.
+func (a *Agent) notePaused(t *target, why string) {
+	was := t.paused
+	if t.paused = why; (was == "") == (why == "") {
+		return
+	}
+	message := "paused on the platform: " + why
+	if why == "" {
+		message = t.cfg.Name + " is no longer paused on the platform"
+	}
+	a.metrics.Paused(t.cfg.Name, a.paused(t) != nil)
+	a.emit(policy.Event{Type: policy.EventPause, Severity: policy.Info, Target: t.cfg.Name, Message: message})
 }
 
 // window is the target's maintenance window, nil if none is declared.

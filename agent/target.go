@@ -48,10 +48,14 @@ type target struct {
 	releases map[policy.Resource]string
 	sizes    policy.Size
 	runtime  *process.Runtime        // what runs in it, as far as it was found out
+	faults   map[string]string       // the last fault of what is tried again and again, by what it is
 	drift    map[policy.Resource]int // ticks in a row that configured and effective differ
 	blind    string                  // why nothing can be decided, "" if it can
 	// toldBlind and toldStandby say that events told of it, and will tell when it is over.
 	toldBlind, toldStandby bool
+	// paused says who asked on the platform itself that nothing be touched, and why.
+	paused      string
+	reconciling bool // late parts are being brought to the committed size
 }
 
 // policyState is what is remembered of one policy on one target.
@@ -98,6 +102,7 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 		episodes:   map[string]string{},
 		releases:   map[policy.Resource]string{},
 		drift:      map[policy.Resource]int{},
+		faults:     map[string]string{},
 	}
 	t.observer = newObserver(cfg, drivers)
 	return t

@@ -82,6 +82,9 @@ func (a *Agent) ended(t *target, one actuators.Action, now time.Time) {
 
 // letGo forgets a target that the configuration does not name any more, once nothing of it is open.
 func (a *Agent) letGo(t *target) {
+	if one := a.loop.leaving[t.cfg.Name]; one != nil && !one.Done {
+		return
+	}
 	if t.retired && len(t.running)+len(t.leftovers)+len(t.releases) == 0 && a.loop.targets[t.cfg.Name] == t {
 		a.forget(t)
 	}

@@ -27,11 +27,15 @@ func (a *Agent) watchOthers(t *target, now time.Time) {
 
 // watchReversal freezes a resource whose changes were taken back twice.
 func (a *Agent) watchReversal(t *target, r policy.Resource, one actuators.Action, now time.Time) {
-	if !actuators.Reversed(one, t.observer.last(one.Driver).state, now) {
+	state := t.observer.last(one.Driver).state
+	if _, fluid := a.drivers[one.Driver].(actuators.Reconciler); fluid {
+		state = actuators.Of(one, state) // a new pod may bear an old one's name
+	}
+	if !actuators.Reversed(one, state, now) {
 		return
 	}
 	one.ReversedAt = now
-	a.logError("keep a reversal", a.Put(one))
+	a.logError("keep a reversal", a.journal.Put(one)) // it is over: beside the lock there is nothing of it
 	delete(t.committed, r)
 	a.emit(policy.Event{
 		Type: policy.EventReversal, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, Action: one.ID, From: one.From, To: one.To,

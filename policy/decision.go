@@ -121,10 +121,12 @@ const (
 	EventPause    EventType = "pause"    // a target was paused or resumed
 	EventBlind    EventType = "blind"    // a policy cannot see
 	EventStandby  EventType = "standby"  // another agent holds a target
-	EventDiagnose EventType = "diagnose" // a diagnosis was made
-	EventAlert    EventType = "alert"    // a Prometheus alert fires, or is over
-	EventAgent    EventType = "agent"    // the agent itself: started, stopping, reloaded
-	EventFailure  EventType = "failure"  // a person is needed
+	// EventReconcile: parts that came by themselves were given the committed size, or could not be.
+	EventReconcile EventType = "reconcile"
+	EventDiagnose  EventType = "diagnose" // a diagnosis was made
+	EventAlert     EventType = "alert"    // a Prometheus alert fires, or is over
+	EventAgent     EventType = "agent"    // the agent itself: started, stopping, reloaded
+	EventFailure   EventType = "failure"  // a person is needed
 )
 
 // Severity is how loud an event is.

@@ -1,0 +1,36 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/cgroup"
+	"github.com/engramd/engramd/agent/telemetry"
+	"github.com/engramd/engramd/policy"
+)
+
+// A measurer is a driver that can tell what a part uses which has no process on this host.
+type measurer interface {
+	Measure(ctx context.Context, t policy.Target, p actuators.Part) (cgroup.Stats, error)
+}
+
+// measuredTarget is the target as the collectors read it.
+func (a *Agent) measuredTarget(t *target) telemetry.Target {
+	one := telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe, PerPart: len(a.reconcilers(t)) > 0}
+	if len(t.cfg.Drivers) == 0 {
+		return one
+	}
+	if d, ok := a.drivers[t.cfg.Drivers[0]].(measurer); ok {
+		one.Measure = func(ctx context.Context, p actuators.Part) (cgroup.Stats, error) {
+			return d.Measure(ctx, t.observer.target(), p)
+		}
+	}
+	return one
+}
+
+// target is the target as it is configured now.
+func (o *observer) target() policy.Target {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cfg.Target
+}
