@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"time"
 
 	"github.com/engramd/engramd/policy"
@@ -55,7 +56,8 @@ func newDocument() *document {
 	return &document{
 		DataDir: "./.engramd",
 		Mode:    policy.Approve,
-		Listen:  Listen{Agent: "127.0.0.1:9090", Node: "127.0.0.1:7432"},
+		Listen:  Listen{Agent: "127.0.0.1:9090", Node: "127.0.0.1:7432", Insecure: os.Getenv("ENGRAMD_INSECURE") == "1"},
+		Auth:    Auth{TokenFile: os.Getenv("ENGRAMD_TOKEN_FILE")},
 		Log:     Log{Level: "info", Format: "text"},
 		Node:    defaultNode(),
 		Metrics: metricsSection{Interval: 15 * time.Second, Timeout: 10 * time.Second, Retention: 15 * 24 * time.Hour},

@@ -9,14 +9,16 @@ type Listen struct {
 	// Metrics serves only /health, /-/healthy, /-/ready and /metrics, for probes and scrapers; none if
 	// empty. It may listen beyond loopback without a token: it shows numbers and changes nothing.
 	Metrics string `yaml:"metrics,omitempty"`
-	// Insecure allows to listen beyond loopback without a token file or TLS client certificates.
+	// Insecure allows to listen beyond loopback without a token file or TLS client certificates. Where
+	// it is not said, ENGRAMD_INSECURE=1 in the environment says it.
 	Insecure bool `yaml:"insecure,omitempty"`
 }
 
 // Auth says who may call the API.
 type Auth struct {
 	// TokenFile holds bearer tokens, one a line, as name:role:token; the roles are read, write
-	// (memories of the node), approve and admin.
+	// (memories of the node), approve and admin. Where none is named, ENGRAMD_TOKEN_FILE in the
+	// environment may name one.
 	TokenFile string `yaml:"token_file,omitempty"`
 }
 
