@@ -95,6 +95,9 @@ type Part struct {
 	// platform's actual status): the effective state decides.
 	Configured policy.Size
 	Effective  policy.Size
+	// Allowed are the processors that the part could have at most, nil where that is not known: of
+	// these, Effective holds [policy.CPUs] as unlimited if they are all there.
+	Allowed policy.IDs
 	// Raw is what the driver needs to plan and to restore, opaque to others.
 	Raw json.RawMessage
 }

@@ -25,8 +25,13 @@ func (g Group) readCpuset(r *reader, c *Cpuset) {
 	if !ok {
 		return
 	}
-	c.CPUs = r.set(d, "cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus")
-	c.Mems = r.set(d, "cpuset.mems.effective", "cpuset.effective_mems", "cpuset.mems")
+	cpus := func(d dir) Set { return r.set(d, "cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus") }
+	mems := func(d dir) Set { return r.set(d, "cpuset.mems.effective", "cpuset.effective_mems", "cpuset.mems") }
+	c.CPUs, c.Mems = cpus(d), mems(d)
+	if len(d.path) > len(d.top) {
+		d.path = filepath.Dir(d.path)
+		c.CPUsAbove, c.MemsAbove = cpus(d), mems(d)
+	}
 }
 
 // set reads the first of the v2, newer v1 and older v1 names that holds a set. In v2 a group without

@@ -82,7 +82,7 @@ func TestRead(t *testing.T) {
 				Memory: cgroup.Stall{Some: new(30 * time.Microsecond), Full: new(20 * time.Microsecond)},
 				IO:     cgroup.Stall{Some: new(9 * time.Microsecond), Full: new(8 * time.Microsecond)},
 			},
-			Cpuset: cgroup.Cpuset{CPUs: cgroup.Set{0, 1, 2, 3, 6}, Mems: cgroup.Set{0, 1}},
+			Cpuset: cgroup.Cpuset{CPUs: cgroup.Set{0, 1, 2, 3, 6}, Mems: cgroup.Set{0, 1}, CPUsAbove: cgroup.Set{0, 1, 2, 3, 6}, MemsAbove: cgroup.Set{0, 1}},
 			IO:     cgroup.IO{ReadBytes: new(int64(4196)), WriteBytes: new(int64(8392)), ReadOps: new(int64(11)), WriteOps: new(int64(22))},
 			PIDs:   cgroup.PIDs{Current: new(int64(16)), Limit: policy.Unlimited()},
 		}},

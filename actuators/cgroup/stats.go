@@ -69,6 +69,8 @@ type Stall struct {
 type Cpuset struct {
 	CPUs Set // nil: not to be seen
 	Mems Set // memory nodes
+	// CPUsAbove and MemsAbove are what the group right above lets it have at most; nil: not to be seen.
+	CPUsAbove, MemsAbove Set
 }
 
 // IO counts block input and output over all devices. A device that is stacked on another counts in

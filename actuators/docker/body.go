@@ -74,6 +74,10 @@ func (r recreating) hostBody(old container) (map[string]json.RawMessage, error) 
 	set("Memory", memory.Memory)
 	set("MemorySwap", memory.Swap)
 	set("MemoryReservation", max(0, memory.Reservation))
+	if r.Cpuset != nil {
+		set("CpusetCpus", r.Cpuset.CPUs)
+		set("CpusetMems", r.Cpuset.Mems)
+	}
 	return host, r.carryVolumes(old, host)
 }
 

@@ -15,7 +15,10 @@ func (p *planner) liveCommand() string {
 	if p.memory != nil {
 		words = append(words, p.memory.live.flags()...)
 	}
-	if p.cpu == nil && p.memory == nil {
+	if p.cpuset != nil {
+		words = append(words, p.cpuset.live.flags()...)
+	}
+	if p.cpu == nil && p.memory == nil && p.cpuset == nil {
 		return ""
 	}
 	return strings.Join(append(words, p.facts.Name), " ")
@@ -42,6 +45,9 @@ func (p *planner) restartCommand(r recreation) string {
 	}
 	if r.Memory != nil {
 		words = append(words, r.Memory.flags()...)
+	}
+	if r.Cpuset != nil {
+		words = append(words, r.Cpuset.flags()...)
 	}
 	words = append(words, "...", shortImage(r.Image))
 	add("%s  # and everything else that `docker inspect %s` shows", strings.Join(words, " "), r.Kept)

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/client"
 	"go.uber.org/goleak"
 
+	"github.com/engramd/engramd/actuators/cgroup"
 	"github.com/engramd/engramd/actuators/conformance"
 	"github.com/engramd/engramd/policy"
 	engine "github.com/engramd/engramd/testenv/docker"
@@ -32,6 +33,10 @@ func TestE2EConformance(t *testing.T) {
 					o.HostConfig.CPUQuota = -1
 				}
 				o.HostConfig.Memory, _ = sizes[policy.Memory].Amount()
+				o.HostConfig.CpusetCpus = wholeHost(t).CPUs().String() // as with CPU
+				if set, pinned := sizes[policy.CPUs].Set(); pinned {
+					o.HostConfig.CpusetCpus = set
+				}
 			}})
 			t.Cleanup(func() { b.removeAll(t, name) })
 			return conformance.Harness{
@@ -55,15 +60,33 @@ func TestE2EConformance(t *testing.T) {
 			{Resource: policy.Memory, From: policy.Amount(64 << 20), To: policy.Amount(128 << 20), Strategy: policy.Live},
 			{Resource: policy.Memory, From: policy.Amount(128 << 20), To: policy.Amount(64 << 20), Strategy: policy.Live},
 			{Name: "adopted memory", Resource: policy.Memory, From: policy.Quantity{}, To: policy.Amount(128 << 20), Strategy: policy.Live, Target: adopt},
+			{Resource: policy.CPUs, From: policy.Unlimited(), To: policy.Set("0"), Strategy: policy.Live},
+			{Resource: policy.CPUs, From: policy.Set("0"), To: policy.Set("1"), Strategy: policy.Live},
+			{Resource: policy.CPUs, From: policy.Set("1"), To: policy.Unlimited(), Strategy: policy.Live},
+			{Name: "cpus by restart", Resource: policy.CPUs, From: policy.Set("0"), To: policy.Set("1"), Strategy: policy.Restart, Target: byRestart(policy.CPUs)},
 			{Name: "cpu by restart", Resource: policy.CPU, From: policy.Amount(500), To: policy.Amount(1500), Strategy: policy.Restart, Target: byRestart(policy.CPU)},
 			{Name: "memory by restart", Resource: policy.Memory, From: policy.Quantity{}, To: policy.Amount(128 << 20), Strategy: policy.Restart, Target: byRestart(policy.Memory)},
 		},
 		Refused: []conformance.Move{
+			{Resource: policy.CPUs, From: policy.Unlimited(), To: policy.Set("4096")},
 			{Resource: policy.CPU, From: policy.Amount(500), To: policy.Amount(1_000_000)},
 			{Resource: policy.Memory, From: policy.Amount(64 << 20), To: policy.Amount(1 << 20)},
 			{Resource: policy.Memory, From: policy.Unlimited(), To: policy.Amount(64 << 20)},
 		},
 	})
+}
+
+// wholeHost is where the processors of this host lie.
+func wholeHost(t *testing.T) policy.Topology {
+	t.Helper()
+	top, err := cgroup.Topology("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(top.CPUs()) < 2 {
+		t.Skip("a host with one processor has nothing to choose from")
+	}
+	return top
 }
 
 // removeAll removes the containers of a case, the kept ones too.

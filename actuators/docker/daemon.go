@@ -52,6 +52,7 @@ type daemonInfo struct {
 	Memory     int64
 	CgroupV2   bool
 	SwapLimits bool
+	NoCpuset   bool
 	Version    string
 }
 
@@ -217,7 +218,7 @@ func (d *daemon) about(ctx context.Context) (daemonInfo, error) {
 		}
 		info = daemonInfo{
 			ID: got.Info.ID, Root: got.Info.DockerRootDir, CPUs: got.Info.NCPU, Memory: got.Info.MemTotal, CgroupV2: got.Info.CgroupVersion == "2",
-			SwapLimits: got.Info.SwapLimit, Version: got.Info.ServerVersion,
+			SwapLimits: got.Info.SwapLimit, NoCpuset: !got.Info.CPUSet, Version: got.Info.ServerVersion,
 		}
 		return nil
 	})

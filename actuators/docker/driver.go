@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -18,9 +19,11 @@ type Driver struct {
 	log  *slog.Logger
 	root string // where proc and sys are
 
-	mu      sync.Mutex
-	daemons map[string]*daemon // by Spec.Host
-	joins   joinCache
+	mu         sync.Mutex
+	daemons    map[string]*daemon // by Spec.Host
+	topology   policy.Topology    // of this host
+	topologyAt time.Time
+	joins      joinCache
 }
 
 var (
@@ -51,7 +54,9 @@ func (d *Driver) Close() error {
 }
 
 // Resources lists what the driver can change.
-func (d *Driver) Resources() []policy.Resource { return []policy.Resource{policy.CPU, policy.Memory} }
+func (d *Driver) Resources() []policy.Resource {
+	return []policy.Resource{policy.CPU, policy.Memory, policy.CPUs}
+}
 
 // Key names the container across agents: by the daemon's id and root directory, and the container's name. The id alone
 // is not enough: until Docker 24 all daemons of a host shared the one in /etc/docker/key.json.

@@ -31,6 +31,10 @@ type facts struct {
 	Status string `json:"status"`
 
 	CPU           cpuSetting      `json:"cpu"`
+	Cpuset        cpuset          `json:"cpuset"`
+	Place         *place          `json:"place,omitempty"` // nil: not on this host
+	NoCpuset      bool            `json:"no_cpuset,omitempty"`
+	CgroupV2      bool            `json:"cgroup_v2,omitempty"`
 	Memory        memorySetting   `json:"memory"`
 	CPUs          int             `json:"cpus"` // of the host
 	CPUCeiling    policy.Quantity `json:"cpu_ceiling"`
@@ -58,7 +62,7 @@ type facts struct {
 func factsOf(c container, host string) facts {
 	f := facts{
 		ID: c.ID, Name: c.name(), Image: c.Image, Host: host, Status: c.State.Status,
-		CPU: cpuOf(c.HostConfig), Memory: memoryOf(c.HostConfig), Restart: c.HostConfig.RestartPolicy,
+		CPU: cpuOf(c.HostConfig), Memory: memoryOf(c.HostConfig), Cpuset: cpusetOf(c.HostConfig), Restart: c.HostConfig.RestartPolicy,
 		AutoRemove: c.HostConfig.AutoRemove, Pod: c.Config.Labels[labelPod], Compose: c.Config.Labels[labelCompose],
 		RandomPorts: c.randomPorts(), MACs: c.macs(),
 	}

@@ -66,6 +66,8 @@ type hostConfig struct {
 	NanoCpus          int64
 	CpuQuota          int64
 	CpuPeriod         int64
+	CpusetCpus        string
+	CpusetMems        string
 	Memory            int64
 	MemorySwap        int64
 	MemoryReservation int64

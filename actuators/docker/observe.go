@@ -29,7 +29,7 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		return actuators.State{}, err
 	}
 	f := factsOf(c, spec.Host)
-	f.CPUs = info.CPUs
+	f.CPUs, f.NoCpuset, f.CgroupV2 = info.CPUs, info.NoCpuset, info.CgroupV2
 	f.JoinedBy, err = d.joins.joining(ctx, dm, c)
 	if err != nil {
 		f.JoinedUnknown = err.Error()
@@ -49,9 +49,23 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		f.CPUCeiling, f.MemoryCeiling = s.CPU.ParentLimit, s.Memory.ParentLimit
 		setKnown(part.Effective, policy.CPU, s.CPU.EffectiveLimit)
 		setKnown(part.Effective, policy.Memory, s.Memory.EffectiveLimit)
+		d.observeCPUs(&part, &f, s)
 	}
 	part.Raw = encode(f)
 	return actuators.State{Parts: []actuators.Part{part}}, nil
+}
+
+// observeCPUs adds where the container may run. On another host, or where the kernel does not show it,
+// that is not known.
+func (d *Driver) observeCPUs(part *actuators.Part, f *facts, s cgroup.Stats) {
+	p, err := d.placeOf(s)
+	if err != nil || len(s.Cpuset.CPUs) == 0 {
+		d.log.Debug("processors not read", "container", part.Name, "error", err)
+		return
+	}
+	f.Place, part.Allowed = p, p.CPUs
+	part.Configured[policy.CPUs] = f.Cpuset.quantity(*p)
+	part.Effective[policy.CPUs] = p.quantity(s.Cpuset.CPUs)
 }
 
 // holds is what a configured quantity comes to: what is unset is not limited.

@@ -33,6 +33,16 @@ func (d *daemon) update(ctx context.Context, id string, cpu *cpuSetting, memory 
 	})
 }
 
+// updateCpuset sends where the container may run. The kernel takes a set of processors only along with
+// memory nodes that are there, so both go in one update.
+func (d *daemon) updateCpuset(ctx context.Context, id string, to cpuset) error {
+	r := api.Resources{CpusetCpus: to.CPUs, CpusetMems: to.Mems}
+	return d.call(ctx, "update container "+short(id), changeTimeout, func(ctx context.Context) error {
+		_, err := d.api.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{Resources: &r})
+		return err
+	})
+}
+
 // setRestart changes the restart policy alone.
 func (d *daemon) setRestart(ctx context.Context, id string, p restartPolicy) error {
 	if p.Name == "" {

@@ -24,7 +24,7 @@ func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (ac
 	if err := p.possible(); err != nil {
 		return actuators.Plan{}, err
 	}
-	for _, r := range []policy.Resource{policy.CPU, policy.Memory} {
+	for _, r := range d.Resources() {
 		q, asked := to[r]
 		if !asked || same(part.Configured[r], q) && actuators.Same(r, part.Effective[r], q) {
 			continue
@@ -48,7 +48,9 @@ func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (ac
 func same(a, b policy.Quantity) bool {
 	n, ok := a.Amount()
 	m, ok2 := b.Amount()
-	return ok == ok2 && n == m
+	list, _ := a.Set()
+	list2, _ := b.Set()
+	return ok == ok2 && n == m && list == list2
 }
 
 // A planner gathers what a plan changes.
@@ -57,6 +59,7 @@ type planner struct {
 	facts   facts
 	cpu     *change[cpuSetting]
 	memory  *change[memorySetting]
+	cpuset  *change[cpuset]
 	restart []string // why it cannot be done live
 	notes   []string
 }
@@ -93,8 +96,11 @@ func (p *planner) add(r policy.Resource, part actuators.Part, to policy.Quantity
 			p.restart = append(p.restart, fmt.Sprintf("apply says that less %s needs a restart", r))
 		}
 	}
-	if r == policy.CPU {
+	switch r {
+	case policy.CPU:
 		return p.addCPU(to)
+	case policy.CPUs:
+		return p.addCPUs(to)
 	}
 	return p.addMemory(to)
 }
@@ -166,7 +172,7 @@ func (p *planner) planLive() actuators.Plan {
 			back.Memory = &old
 		} else {
 			r := p.recreation()
-			r.CPU, r.Memory = nil, &f.Memory
+			r.CPU, r.Cpuset, r.Memory = nil, nil, &f.Memory
 			back.Recreate = &r
 			plan.Notes = append(plan.Notes, "the container has no memory limit now: taking this change back means to recreate it")
 		}
@@ -176,6 +182,9 @@ func (p *planner) planLive() actuators.Plan {
 			UndoArgs: encode(back),
 			Text:     fmt.Sprintf("update %s -> %s", f.Memory, policy.Memory.Format(p.memory.to)),
 		})
+	}
+	if p.cpuset != nil {
+		plan.Steps = append(plan.Steps, p.cpusetStep())
 	}
 	plan.Command = p.liveCommand()
 	return plan

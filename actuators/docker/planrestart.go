@@ -45,6 +45,9 @@ func (p *planner) recreation() recreation {
 	if p.memory != nil {
 		r.Memory = &p.memory.new
 	}
+	if p.cpuset != nil {
+		r.Cpuset = &p.cpuset.new
+	}
 	if p.target.StopTimeout > 0 {
 		seconds := int((p.target.StopTimeout + 999_999_999) / 1_000_000_000)
 		r.StopSeconds = &seconds

@@ -30,6 +30,7 @@ type recreation struct {
 	Image       string            `json:"image"`
 	CPU         *cpuSetting       `json:"cpu,omitempty"` // nil: as it was
 	Memory      *memorySetting    `json:"memory,omitempty"`
+	Cpuset      *cpuset           `json:"cpuset,omitempty"`
 	Restart     restartPolicy     `json:"restart"` // as it was
 	StopSeconds *int              `json:"stop_seconds,omitempty"`
 	MACs        map[string]string `json:"macs,omitempty"`
@@ -42,6 +43,9 @@ func (r recreation) sizes() string {
 	}
 	if r.Memory != nil {
 		sizes = append(sizes, r.Memory.String())
+	}
+	if r.Cpuset != nil {
+		sizes = append(sizes, "cpuset "+r.Cpuset.String())
 	}
 	return strings.Join(sizes, " and ")
 }

@@ -14,6 +14,9 @@ type update struct {
 	Name   string         `json:"name"`
 	CPU    *cpuSetting    `json:"cpu,omitempty"`
 	Memory *memorySetting `json:"memory,omitempty"`
+	Cpuset *cpuset        `json:"cpuset,omitempty"`
+	// Unset says that Cpuset stands in for none: a container that still has none is left alone.
+	Unset bool `json:"unset,omitempty"`
 	// Recreate is set on the way back to what no update can bring about.
 	Recreate *recreation `json:"recreate,omitempty"`
 }
@@ -70,7 +73,8 @@ func (d *Driver) takeBack(ctx context.Context, dm *daemon, done, back update) er
 // heldBy reports whether c has just what u set.
 func (u update) heldBy(c container) bool {
 	cpu, memory := cpuOf(c.HostConfig), memoryOf(c.HostConfig)
-	return (u.CPU == nil || cpu.quantity() == u.CPU.quantity()) && (u.Memory == nil || memory.quantity() == u.Memory.quantity())
+	return (u.CPU == nil || cpu.quantity() == u.CPU.quantity()) && (u.Memory == nil || memory.quantity() == u.Memory.quantity()) &&
+		(u.Cpuset == nil || cpusetOf(c.HostConfig) == *u.Cpuset)
 }
 
 // set makes u so on c. Memory that shrinks is taken back with care.
@@ -79,6 +83,17 @@ func (d *Driver) set(ctx context.Context, dm *daemon, c container, u update) err
 		if err := d.shrink(ctx, dm, c, *u.Memory); err != nil {
 			return err
 		}
+	}
+	if u.Cpuset != nil {
+		if u.Unset && c.HostConfig.CpusetCpus == "" {
+			return nil
+		}
+		if c.State.Running {
+			if err := d.cpusetFits(ctx, dm, c, *u.Cpuset); err != nil {
+				return err
+			}
+		}
+		return dm.updateCpuset(ctx, c.ID, *u.Cpuset)
 	}
 	return dm.update(ctx, c.ID, u.CPU, u.Memory)
 }

@@ -52,7 +52,7 @@ func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (ac
 			steps = append(steps, actuators.Step{Kind: "operate", Args: encode(setting{ID: b.ID, Resource: res}), Irreversible: true, Text: string(res)})
 		case res == policy.Memory && !positive(q):
 			return actuators.Plan{}, fmt.Errorf("%w: memory %s: want at least one byte", actuators.ErrRefused, q)
-		case slices.Contains(b.Restart, res):
+		case slices.Contains(b.Restart, res), t.Apply[res] == policy.ApplyRestart:
 			return recreate(name, b, to), nil
 		default:
 			steps = append(steps, update(b, res, q)...)
