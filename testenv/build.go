@@ -30,14 +30,16 @@ func Build(t testing.TB, pkg string) string {
 			return ready
 		}
 	}
-	binary, err := build(path.Join(module, pkg))
+	binary, err := Binary(pkg)
 	if err != nil {
 		t.Fatalf("testenv: build %s: %v", pkg, err)
 	}
 	return binary
 }
 
-func build(pkg string) (string, error) {
+// Binary is Build for a program, which asks for no ready-made one.
+func Binary(pkg string) (string, error) {
+	pkg = path.Join(module, pkg)
 	hash, err := sourceHash(pkg)
 	if err != nil {
 		return "", err

@@ -15,6 +15,8 @@ type system struct {
 	commands []string
 	packages []string // Debian's, which bring the commands
 	root     bool
+	asked    string // the kind that ENGRAMD_E2E names for it; "" is its own
+	inside   string // where such a test has to run: ENGRAMD_E2E_INSIDE says where this is
 }
 
 func systems() map[string]system {
@@ -24,10 +26,25 @@ func systems() map[string]system {
 			packages: []string{"docker.io", "iptables"},
 			root:     true,
 		},
+		// The rest of a node is built from Go modules.
+		"kubernetes": {
+			commands: []string{"runc", "ip", "sysctl", "iptables", "/usr/lib/cni/bridge", "/usr/lib/cni/host-local", "/usr/lib/cni/loopback"},
+			packages: []string{"runc", "iproute2", "procps", "iptables", "containernetworking-plugins"},
+			root:     true,
+		},
 		// What the guide's commands for a memory node are made of.
 		"node": {
 			commands: []string{"bash", "curl", "jq", "promtool"},
 			packages: []string{"bash", "curl", "jq", "prometheus"},
+		},
+		// A test on a host of its own: systemd as PID 1, cgroup v2, two NUMA nodes (testenv/host takes it there).
+		"host": {root: true, inside: "host"},
+		// What that host is made of.
+		"machine": {
+			commands: []string{"qemu-system-x86_64", "debootstrap", "unshare", "mkfs.ext4"},
+			packages: []string{"qemu-system-x86", "debootstrap", "util-linux", "e2fsprogs"},
+			root:     true,
+			asked:    "host",
 		},
 	}
 }
@@ -40,8 +57,14 @@ func Need(t testing.TB, kind string) {
 	if !ok {
 		t.Fatalf("testenv: no real system is called %q", kind)
 	}
+	if want.asked != "" {
+		kind = want.asked
+	}
 	if !asked(os.Getenv("ENGRAMD_E2E"), kind) {
 		t.Skipf("needs a real system: set ENGRAMD_E2E=%s to run it (make e2e-%[1]s)", kind)
+	}
+	if want.inside != os.Getenv("ENGRAMD_E2E_INSIDE") && want.inside != "" {
+		t.Skipf("runs inside a machine of its own, and make e2e-%s takes it there", kind)
 	}
 	if runtime.GOOS != "linux" {
 		t.Fatalf("testenv: %s tests run on Linux only, this is %s", kind, runtime.GOOS)

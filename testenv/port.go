@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -17,6 +18,16 @@ const (
 // far as other tests with this function are concerned: a service can be stopped and started again on it.
 func Port(t testing.TB) int {
 	t.Helper()
+	port, claim, err := ClaimPort()
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	t.Cleanup(func() { claim.Close() })
+	return port
+}
+
+// ClaimPort is Port for a program: the port is its own until it closes the claim or ends.
+func ClaimPort() (port int, claim net.Listener, err error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
 		claim, err := Claim(fmt.Sprintf("port-%d", port))
@@ -24,14 +35,11 @@ func Port(t testing.TB) int {
 			continue
 		}
 		if probe, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			probe.Close()
-			t.Cleanup(func() { claim.Close() })
-			return port
+			return port, claim, probe.Close()
 		}
 		claim.Close()
 	}
-	t.Fatal("testenv: no free port found")
-	return 0
+	return 0, nil, errors.New("no free port found")
 }
 
 // Claim takes a name for this process among all tests of this machine, until it is closed or the process ends, however

@@ -19,6 +19,11 @@ type Process struct {
 
 // Spawn starts a command in a directory, and appends its output to a log file.
 func Spawn(dir, logFile string, env []string, command string, args ...string) (*Process, error) {
+	return SpawnWith(nil, dir, logFile, env, command, args...)
+}
+
+// SpawnWith is Spawn for a command that is given open files, from descriptor 3 on. They stay the caller's to close.
+func SpawnWith(files []*os.File, dir, logFile string, env []string, command string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
@@ -26,6 +31,7 @@ func Spawn(dir, logFile string, env []string, command string, args ...string) (*
 	defer log.Close()
 	p := &Process{cmd: exec.Command(command, args...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, log, log
+	p.cmd.ExtraFiles = files
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {

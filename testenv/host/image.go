@@ -1,0 +1,115 @@
+package host
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// recipe is a shell script that makes an image in its working directory.
+//
+//go:embed image.sh
+var recipe string
+
+// debian is where packages come from, unless ENGRAMD_DEBIAN_MIRROR names another place.
+const debian = "http://deb.debian.org/debian"
+
+// An image is what a machine boots from: files in the user's cache directory that nothing ever changes.
+type image struct{ dir string }
+
+func (i image) disk() string   { return filepath.Join(i.dir, "disk.img") }
+func (i image) kernel() string { return filepath.Join(i.dir, "vmlinuz") }
+func (i image) initrd() string { return filepath.Join(i.dir, "initrd.img") }
+
+// findImage returns the image of the recipe, and makes it if it is not there. Of the processes that want it one makes it,
+// in a directory of its own that becomes the image by its last step: what a killed one leaves is no image.
+func findImage() (image, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return image{}, err
+	}
+	dir := filepath.Join(cache, "engramd-testenv", "host")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return image{}, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return image{}, err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return image{}, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	made := image{filepath.Join(dir, recipeKey())}
+	if _, err := os.Stat(made.dir); err == nil {
+		return made, nil
+	}
+	if err := sweep(dir); err != nil {
+		return image{}, err
+	}
+	return made, makeImage(dir, made.dir)
+}
+
+func recipeKey() string {
+	sum := sha256.Sum256([]byte(runtime.GOARCH + "\n" + recipe))
+	return hex.EncodeToString(sum[:12])
+}
+
+// sweep removes images of other recipes and what killed builds have left. A machine that runs holds its image open.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("remove an old image: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func makeImage(dir, made string) error {
+	scratch, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	if err := follow(scratch); err != nil {
+		return fmt.Errorf("make the host's image: %w", err)
+	}
+	if err := os.Chmod(scratch, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(scratch, made)
+}
+
+// follow carries out the recipe. Its mounts and processes are in namespaces that end with this process.
+func follow(dir string) error {
+	mirror := os.Getenv("ENGRAMD_DEBIAN_MIRROR")
+	if mirror == "" {
+		mirror = debian
+	}
+	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-s", mirror)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(recipe)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // the kernel sends that signal at the end of this thread
+	defer runtime.UnlockOSThread()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return errors.Join(err, fmt.Errorf("%s", out[max(0, len(out)-3000):]))
+	}
+	return nil
+}
