@@ -59,8 +59,8 @@ Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 		newRun(o), newCheck(o), newDoctor(o), newInit(o), newConfig(o),
 		newStatus(o), newPlan(o), newDecisions(o), newExplain(o),
 		newApprove(o), newReject(o), newCancel(o),
-		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o),
-		newCapacity(o), newStandby(o), newReplay(o), newCompare(o), newNode(o), newVersion(o), newMan(root),
+		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o), newHealthcheck(o),
+		newAnalyze(o), newCapacity(o), newStandby(o), newReplay(o), newCompare(o), newNode(o), newVersion(o), newMan(root),
 	)
 	root.InitDefaultCompletionCmd()
 	return root
