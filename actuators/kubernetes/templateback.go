@@ -49,7 +49,7 @@ func (d *Driver) templateBack(ctx context.Context, j job, t template) error {
 	if err := j.disown(ctx, w, t); err != nil {
 		return err
 	}
-	err = j.watch(ctx, t, func(w workload) (bool, error) { return j.backInPlace(ctx, w, t) })
+	err = j.watch(ctx, t, func(w workload) (bool, error) { return d.backInPlace(ctx, j, w, t) })
 	if err != nil {
 		return err
 	}
