@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	_ "time/tzdata" // maintenance windows name time zones, and a minimal host or image has no list of them
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/docker"

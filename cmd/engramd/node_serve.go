@@ -59,7 +59,7 @@ environment sets it. Beyond loopback it needs --token-file, --client-ca-file or 
 	flags.StringVarP(&s.config, "config", "c", "", "engram.yaml to use")
 	flags.StringVar(&s.hotTierSize, "hot-tier-size", "auto", "heap for copies of hot memories, as 16GB or 512Mi; auto is a quarter of what the process may use")
 	flags.BoolVar(&s.numaAware, "numa-aware", false, "take memory from nodes near the cores in use (default: above 32 GB and two nodes)")
-	flags.StringVar(&s.access.TokenFile, "token-file", "", "file with the tokens that are let in, one a line as name:role:token")
+	flags.StringVar(&s.access.TokenFile, "token-file", os.Getenv("ENGRAMD_TOKEN_FILE"), "file with the tokens that are let in, one a line as name:role:token")
 	flags.StringVar(&s.access.CertFile, "cert-file", "", "certificate to serve TLS with")
 	flags.StringVar(&s.access.KeyFile, "key-file", "", "key of the certificate")
 	flags.StringVar(&s.access.ClientCAFile, "client-ca-file", "", "CAs whose client certificates are let in")

@@ -73,7 +73,16 @@ func run(ctx context.Context, o *options, dryRun bool) error {
 	}
 	stop := reloadOnHangup(ctx, a, log)
 	defer stop()
-	return errors.Join(a.Run(ctx), a.Close())
+	told := make(chan struct{})
+	telling, ended := context.WithCancel(ctx)
+	go func() {
+		defer close(told)
+		newNotifier(a, log).run(telling)
+	}()
+	err = a.Run(ctx)
+	ended()
+	<-told
+	return errors.Join(err, a.Close())
 }
 
 // discover adds what runs on this host, if the configuration wants it, and says what it sees.
