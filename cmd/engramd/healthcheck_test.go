@@ -16,7 +16,8 @@ func TestHealthcheck(t *testing.T) {
 	answer := func(status int, path string) *httptest.Server {
 		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != path {
-				status = http.StatusNotFound
+				http.NotFound(w, r)
+				return
 			}
 			w.WriteHeader(status)
 			w.Write([]byte("so it is\n"))
