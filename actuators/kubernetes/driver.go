@@ -113,6 +113,9 @@ func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) er
 // doing decodes the arguments of a step and hands them, with the cluster, to what carries it out.
 func doing[A any](ctx context.Context, d *Driver, t policy.Target, s actuators.Step, carryOut func(context.Context, job, A) error) error {
 	var args A
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err := json.Unmarshal(s.Args, &args); err != nil {
 		return fmt.Errorf("kubernetes: the journalled step makes no sense: %w", err)
 	}

@@ -16,6 +16,9 @@ const pauseKey = "engramd.io/pause"
 
 // Observe reports each pod of the workload, as configured and as the kubelet shows it.
 func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State, error) {
+	if ctx.Err() != nil {
+		return actuators.State{}, context.Cause(ctx)
+	}
 	spec, c, err := d.reach(t)
 	if err != nil {
 		return actuators.State{}, err
