@@ -98,6 +98,8 @@ func (r *resizing) write() (changed bool, err error) {
 			did, err = r.putFiles(s.Key, r.was.Settings[i].Control, &line)
 		case byClearing:
 			did, err = r.putFiles(s.Key, nil, nil)
+		case byKeeping:
+			did, err = r.putFiles(s.Key, r.was.Settings[i].Control, r.was.Settings[i].Own)
 		}
 		if err != nil {
 			return changed, err

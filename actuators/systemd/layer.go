@@ -127,6 +127,7 @@ const (
 	byProperty way = "property" // SetUnitProperties
 	byDropIn   way = "drop-in"  // the driver's own, and a reload
 	byClearing way = "clear"    // nothing sets it any more, and a reload
+	byKeeping  way = "keep"     // nothing changes in the end
 )
 
 // wayTo finds the way to a value.

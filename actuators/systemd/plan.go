@@ -122,21 +122,24 @@ func (p *planner) set(settings []setting) error {
 	var words, back []string
 	for _, s := range settings {
 		l := p.facts.Layers[s.Key]
-		if s.Value == l.Value && s.Key != memoryHigh {
+		if s.Value == l.Value && s.Key != memoryHigh { // which a shrink needs on its way
 			continue
 		}
-		w, err := l.wayTo(s.Key, s.Value)
-		if err != nil {
-			return fmt.Errorf("%w: %s of %s: %w", actuators.ErrRefused, s.Key, c.Unit, err)
+		s.Way = byKeeping
+		if s.Value != l.Value {
+			w, err := l.wayTo(s.Key, s.Value)
+			if err != nil {
+				return fmt.Errorf("%w: %s of %s: %w", actuators.ErrRefused, s.Key, c.Unit, err)
+			}
+			s.Way = w
 		}
-		s.Way = w
 		c.Settings = append(c.Settings, s)
 		e.Settings = append(e.Settings, kept{l.Value, l.Control, l.Own, l.Ours})
 		if s.Value != l.Value {
 			words = append(words, fmt.Sprintf("%s %s -> %s", s.Key, shown(l.Value), shown(s.Value)))
 			back = append(back, fmt.Sprintf("%s %s -> %s", s.Key, shown(s.Value), shown(l.Value)))
 		}
-		if w == byDropIn && l.Beaten != "" {
+		if s.Way == byDropIn && l.Beaten != "" {
 			p.note("%s sets %s and would win at the next daemon-reload, so the change is written to %s", l.Beaten, s.Key, OwnDropIn)
 		}
 	}

@@ -28,6 +28,7 @@ type unit struct {
 	CanStart   bool
 	CanStop    bool
 	StopWithin time.Duration
+	Job        uint32 // that is queued or running, 0 for none
 	// Dependents are the units that are stopped when this one is.
 	Dependents []string
 	// Settings are those of [keys] that are set, as text.
@@ -58,6 +59,9 @@ func unitOf(name string, p map[string]any) unit {
 	u.Since = since(p)
 	if us := get[uint64](p, "TimeoutStopUSec"); us < uint64(time.Hour/time.Microsecond) {
 		u.StopWithin = time.Duration(us) * time.Microsecond
+	}
+	if job := get[[]any](p, "Job"); len(job) > 0 {
+		u.Job, _ = job[0].(uint32)
 	}
 	for _, by := range []string{"RequiredBy", "BoundBy", "ConsistsOf"} {
 		u.Dependents = append(u.Dependents, get[[]string](p, by)...)
