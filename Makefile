@@ -14,7 +14,7 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install test check lint e2e e2e-docker e2e-node bench sizing fuzz clean
+.PHONY: help run build install image-context image image-tools test check lint e2e e2e-docker e2e-node bench sizing fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -30,6 +30,31 @@ install: build ## install both below PREFIX (/usr/local), with their man pages
 	install -D $(BIN) $(DESTDIR)$(PREFIX)/bin/engramd
 	ln -sf engramd $(DESTDIR)$(PREFIX)/bin/engram-server
 	$(BIN) man $(DESTDIR)$(PREFIX)/share/man/man1
+
+# The images: a binary that needs nothing, and what deploy/Dockerfile puts beside it. CA_ROOTS may be a company's bundle.
+IMAGE    ?= engram
+DOCKER   ?= docker
+CA_ROOTS ?= /etc/ssl/certs/ca-certificates.crt
+CONTEXT  := $(CURDIR)/bin/image
+
+image-context: build ## all that the images are built of, in bin/image (no Docker needed)
+	rm -rf $(CONTEXT) && install -d $(CONTEXT)/data $(CONTEXT)/root/etc/ssl/certs $(CONTEXT)/root/etc/engramd && install -d -m 1777 $(CONTEXT)/root/tmp
+	install -D $(BIN) $(CONTEXT)/root/usr/local/bin/engramd
+	ln -s engramd $(CONTEXT)/root/usr/local/bin/engram-server
+	install -m 644 $(CA_ROOTS) $(CONTEXT)/root/etc/ssl/certs/ca-certificates.crt
+	install -m 644 deploy/image/agent.yaml $(CONTEXT)/root/etc/engramd/agent.yaml
+	install -m 644 deploy/image/passwd deploy/image/group $(CONTEXT)/root/etc
+	install -m 644 deploy/Dockerfile deploy/Dockerfile.tools $(CONTEXT)
+	install -D -t $(CONTEXT)/scripts scripts/*.sh
+	touch $(CONTEXT)/data/.keep
+
+image: image-context ## the container image engram:latest
+	$(DOCKER) build -q -t $(IMAGE):latest --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+		--build-arg CREATED=$$(git log -1 --format=%cI) $(CONTEXT)
+
+image-tools: image ## engram:tools, the image with sh, curl and smoke_test.sh (takes busybox and curl from this machine, a Debian)
+	deploy/image/tools.sh $(CONTEXT)/tools
+	$(DOCKER) build -q -t $(IMAGE):tools --build-arg BASE=$(IMAGE):latest -f $(CONTEXT)/Dockerfile.tools $(CONTEXT)
 
 test: ## all tests that need Go alone (with the race detector where a C compiler is found)
 ifeq ($(RACE),)
