@@ -20,6 +20,8 @@ type Driver struct {
 	clusters map[where]*cluster
 	// hopeless holds the resizes that the kubelet said it can never make; see [InfeasibleRestart].
 	hopeless map[string]map[policy.Resource]hopeless // by target
+
+	shared shared
 }
 
 var (

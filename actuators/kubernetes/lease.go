@@ -48,7 +48,7 @@ type lease struct {
 	renewer sync.WaitGroup
 	close   func() error // once
 
-	changing sync.Mutex // one change of the Lease at a time
+	changing chan struct{} // holds a token while the Lease is changed: one at a time
 
 	mu      sync.Mutex
 	last    *coordination.Lease // as last read or written
@@ -146,7 +146,7 @@ func merged(into, from map[string]string) map[string]string {
 // begin renews from now on.
 func begin(api leases, held *coordination.Lease, holder string, sent time.Time, log *slog.Logger) *lease {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &lease{api: api, log: log, name: held.Name, holder: holder, last: held, renewed: sent, stop: stop, freed: func() {}}
+	l := &lease{api: api, log: log, name: held.Name, holder: holder, last: held, renewed: sent, stop: stop, freed: func() {}, changing: make(chan struct{}, 1)}
 	l.close = sync.OnceValue(l.giveBack)
 	l.renewer.Go(func() { l.renewing(ctx) })
 	return l

@@ -111,8 +111,10 @@ func (l *lease) handOver() error {
 
 // remove deletes the Lease as it was last seen; a conflict has it looked at again.
 func (l *lease) remove(ctx context.Context) error {
-	l.changing.Lock()
-	defer l.changing.Unlock()
+	if err := l.turn(ctx); err != nil {
+		return err
+	}
+	defer l.done()
 	last := l.now()
 	err := l.api.Delete(ctx, l.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &last.UID, ResourceVersion: &last.ResourceVersion}})
 	switch {
@@ -134,8 +136,10 @@ func (l *lease) remove(ctx context.Context) error {
 func (l *lease) change(ctx context.Context, doing string, mutate func(*coordination.Lease) error) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	l.changing.Lock()
-	defer l.changing.Unlock()
+	if err := l.turn(ctx); err != nil {
+		return err
+	}
+	defer l.done()
 	for range leaseTries {
 		if err := l.stillOurs(); err != nil {
 			return err
@@ -164,6 +168,18 @@ func (l *lease) change(ctx context.Context, doing string, mutate func(*coordinat
 	}
 	return fmt.Errorf("%w: %s Lease %s: somebody else changes it again and again", actuators.ErrTransient, doing, l.name)
 }
+
+// turn waits until nobody else changes the Lease.
+func (l *lease) turn(ctx context.Context) error {
+	select {
+	case l.changing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: change Lease %s: the change before did not end: %w", actuators.ErrTransient, l.name, ctx.Err())
+	}
+}
+
+func (l *lease) done() { <-l.changing }
 
 // look reads the Lease, and loses it if it is another's.
 func (l *lease) look(ctx context.Context, doing string) (*coordination.Lease, error) {

@@ -410,7 +410,7 @@ func TestLongRecords(t *testing.T) {
 		if size := len(s.the(testLease).Annotations[actionPrefix+"one"]); size > 16<<10 {
 			t.Errorf("takes %d bytes", size)
 		}
-		noise := make([]byte, 300<<10)
+		noise := make([]byte, 600<<10)
 		for i := range noise {
 			noise[i] = byte('a' + rand.IntN(26))
 		}
