@@ -34,24 +34,37 @@ type Image struct {
 // WorkloadImage is the name of the image of the workload, which serves on :8080.
 const WorkloadImage = "engramd.test/workload:1"
 
-// LoadWorkload loads the image of the workload under a name, with WORKLOAD_* variables on top, and returns the name.
+// Workload is the workload's image, of a program that was built already.
+func Workload(binary string) Image {
+	return Image{
+		Name: WorkloadImage, Files: map[string]string{"/workload": binary}, Command: []string{"/workload"},
+		Env: map[string]string{"WORKLOAD_LISTEN": "0.0.0.0:8080"},
+	}
+}
+
+// LoadWorkload loads the workload's image under a name, with WORKLOAD_* variables on top, and returns the name. The empty
+// name is WorkloadImage.
 func (c *Cluster) LoadWorkload(t testing.TB, name string, env map[string]string) string {
 	t.Helper()
-	all := map[string]string{"WORKLOAD_LISTEN": "0.0.0.0:8080"}
-	maps.Copy(all, env)
-	c.Load(t, Image{Name: name, Files: map[string]string{"/workload": testenv.Build(t, "testenv/workload")}, Command: []string{"/workload"}, Env: all})
-	return name
+	image := Workload(testenv.Build(t, "testenv/workload"))
+	if name != "" {
+		image.Name = name
+	}
+	maps.Copy(image.Env, env)
+	c.Load(t, image)
+	return image.Name
 }
 
 // Load loads an image into the node, unless one of that name is there already.
 func (c *Cluster) Load(t testing.TB, image Image) {
 	t.Helper()
-	if err := c.load(image); err != nil {
+	if err := c.LoadImage(image); err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
 }
 
-func (c *Cluster) load(image Image) error {
+// LoadImage is Load for what is no test.
+func (c *Cluster) LoadImage(image Image) error {
 	if c.node.hasImage[image.Name] {
 		return nil
 	}
@@ -60,12 +73,17 @@ func (c *Cluster) load(image Image) error {
 		return fmt.Errorf("make the image %s: %w", image.Name, err)
 	}
 	defer os.Remove(file)
-	err := run(c.target(), filepath.Join(c.programs, "ctr"), "-a", containerdSocket, "-n", "k8s.io", "images", "import", "--local", file)
-	if err != nil {
+	ctr := filepath.Join(c.programs, "ctr")
+	if err := run(c.target(), ctr, "-a", containerdSocket, "-n", "k8s.io", "images", "import", "--local", file); err != nil {
 		return fmt.Errorf("load the image %s: %w", image.Name, err)
 	}
 	c.node.hasImage[image.Name] = true
 	return nil
+}
+
+// Ctr is the command line that talks to the node's containerd from outside.
+func (c *Cluster) Ctr() []string {
+	return []string{"nsenter", "-t", fmt.Sprint(c.target()), "-m", "-n", "-p", filepath.Join(c.programs, "ctr"), "-a", containerdSocket, "-n", "k8s.io"}
 }
 
 // write writes the image as `docker save` does: a layer, a configuration that names its sum, and a manifest.

@@ -75,7 +75,7 @@ func (c *Cluster) loadPause(pid1 string) error {
 	if err := c.await("containerd", c.node.containerd, ready); err != nil {
 		return err
 	}
-	return c.load(Image{Name: pauseImage, Files: map[string]string{"/pause": pid1}, Command: []string{"/pause", "pause"}})
+	return c.LoadImage(Image{Name: pauseImage, Files: map[string]string{"/pause": pid1}, Command: []string{"/pause", "pause"}})
 }
 
 // one is the node that the tests of a package share.
