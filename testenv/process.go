@@ -72,7 +72,7 @@ func (p *Process) End(sig syscall.Signal, within time.Duration) error {
 	select {
 	case <-p.ended:
 		return nil
-	case <-time.After(within):
+	case <-time.After(Patience(within)):
 		return fmt.Errorf("%s has not ended %v after %v", p.cmd.Path, within, sig)
 	}
 }

@@ -155,7 +155,7 @@ func hasLabels(m *dto.Metric, want []string) bool {
 
 // request talks to the workload with a connection and a deadline of its own, and reads a bounded answer.
 func (w Workload) request(method, path, body string) (status int, text []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience(10*time.Second))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, w.URL+path, strings.NewReader(body))
 	if err != nil {

@@ -107,7 +107,7 @@ func (s Spec) create(port int) client.ContainerCreateOptions {
 // Inspect asks Docker about a container, by name or id.
 func (d *Daemon) Inspect(t testing.TB, nameOrID string) container.InspectResponse {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience(30*time.Second))
 	defer cancel()
 	result, err := d.client.ContainerInspect(ctx, nameOrID, client.ContainerInspectOptions{})
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *Daemon) Inspect(t testing.TB, nameOrID string) container.InspectRespons
 // Containers lists all containers, running or not, by their names without the slash.
 func (d *Daemon) Containers(t testing.TB) map[string]container.Summary {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience(30*time.Second))
 	defer cancel()
 	result, err := d.client.ContainerList(ctx, client.ContainerListOptions{All: true})
 	if err != nil {

@@ -122,7 +122,7 @@ func (d *Daemon) flags() []string {
 func (d *Daemon) awaitReady() error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience(readyWithin))
 	defer cancel()
 	for {
 		_, err := d.client.Ping(ctx, client.PingOptions{})

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/engramd/engramd/testenv"
 )
 
 // A process is a daemon that was started here. Its end is noticed by a goroutine that ends with it.
@@ -60,7 +62,7 @@ func (p *process) end(sig syscall.Signal, within time.Duration) error {
 	select {
 	case <-p.ended:
 		return nil
-	case <-time.After(within):
+	case <-time.After(testenv.Patience(within)):
 		return fmt.Errorf("%s has not ended %v after %v", p.cmd.Path, within, sig)
 	}
 }

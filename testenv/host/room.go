@@ -127,7 +127,7 @@ func (r Room) Command(pattern string, out io.Writer, flags ...string) Command {
 		Args: append([]string{"./" + r.program(), "-test.run=" + pattern, "-test.v", "-test.timeout=30m"}, flags...),
 		Dir:  r.dir(),
 		Env: []string{
-			"ENGRAMD_E2E=host,docker", "ENGRAMD_E2E_INSIDE=host",
+			"ENGRAMD_E2E=host,docker", "ENGRAMD_E2E_INSIDE=host", "ENGRAMD_PATIENCE=6",
 			"ENGRAMD_BINARIES=" + binariesDir, "ENGRAMD_ARTIFACTS=" + keptDir,
 		},
 		Stdout: out, Stderr: out,

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/engramd/engramd/testenv"
 )
 
 // Ready tells whether /-/ready answers with 200.
@@ -167,7 +169,7 @@ func (a *Agent) Get(t testing.TB, path string, into any) {
 
 // get asks with a connection and a deadline of its own.
 func (a *Agent) get(path string) (status int, text []byte, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience(10*time.Second))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.Addr+path, nil)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/engramd/engramd/testenv"
 )
 
 // commandWithin bounds one command: none of them waits for anything long.
@@ -24,7 +26,7 @@ type Result struct {
 // Command runs a command of engramd against this agent, in the directory of its agent.yaml.
 func (a *Agent) Command(t testing.TB, args ...string) Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), commandWithin)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience(commandWithin))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, a.binary, args...)
 	cmd.Dir = filepath.Dir(a.ConfigFile)

@@ -1,0 +1,103 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/engramd/engramd/testenv"
+)
+
+// RunTests runs the tests of a package inside, those that the pattern of go test -run matches, and shows each as a subtest
+// of t: what fails, is skipped or says something inside does so here. Their own output is among the artifacts while they
+// run, and what they leave there comes out. It fails the test if none matches, or if something of them stays behind.
+func (m *Machine) RunTests(t *testing.T, pkg, pattern string, flags ...string) {
+	t.Helper()
+	room, err := m.Furnish(t.Context(), pkg)
+	if err != nil {
+		t.Fatalf("host: %v", err)
+	}
+	artifacts := testenv.Artifacts(t)
+	log, err := os.Create(filepath.Join(artifacts, "output.log"))
+	if err != nil {
+		t.Fatalf("host: %v", err)
+	}
+	defer log.Close()
+	code, err := m.report(t, room, pattern, log, flags)
+	if err != nil {
+		t.Errorf("host: %v", err)
+	}
+	if code != 0 && !t.Failed() {
+		t.Errorf("host: the tests of %s ended with exit code %d; see %s", pkg, code, log.Name())
+	}
+	if err := m.Get(t.Context(), keptDir, artifacts); err != nil {
+		t.Errorf("host: %v", err)
+	}
+	m.expectNothingLeft(t)
+}
+
+// report runs the tests and shows those that end while the others still run.
+func (m *Machine) report(t *testing.T, room Room, pattern string, log io.Writer, flags []string) (code int, err error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	convert := exec.CommandContext(ctx, "go", "tool", "test2json", "-p", room.Package)
+	stdin, err := convert.StdinPipe()
+	if err != nil {
+		return -1, err
+	}
+	events, err := convert.StdoutPipe()
+	if err != nil {
+		return -1, err
+	}
+	if err := convert.Start(); err != nil {
+		return -1, err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		c := room.Command(pattern, io.MultiWriter(log, stdin), append(flags, "-test.v=test2json")...)
+		exit, err := m.Do(ctx, c)
+		code = exit
+		ended <- errors.Join(err, stdin.Close())
+	}()
+	found, shown := show(t, events)
+	cancelled := shown != nil
+	if cancelled {
+		cancel()
+	}
+	err = errors.Join(shown, <-ended, convert.Wait())
+	if err == nil && found == 0 {
+		err = fmt.Errorf("%s has no test that matches %s", room.Package, pattern)
+	}
+	return code, err
+}
+
+// leftovers is a script that lists what tests must not leave on a host: processes beside the guest's program and itself, settings
+// of units, failed units.
+const leftovers = `
+group=/sys/fs/cgroup/system.slice/guest.service
+main=$(systemctl show -P MainPID guest.service)
+for pid in $(find $group -name cgroup.procs -exec cat {} +); do
+	test $pid = $main -o $pid = $$ || { name=$(tr '\0' ' ' 2>/dev/null </proc/$pid/cmdline) && test -n "$name" && case $name in find*|cat*) ;; *) echo process $pid $name;; esac; }
+done
+find /etc/systemd/system.control /run/systemd/system.control -type f 2>/dev/null
+systemctl list-units --failed --plain --no-legend
+rm -rf "$1"
+true
+`
+
+func (m *Machine) expectNothingLeft(t *testing.T) {
+	t.Helper()
+	left, err := m.Output(t.Context(), "sh", "-c", leftovers, "sh", keptDir)
+	if err != nil {
+		t.Errorf("host: %v", err)
+	}
+	if left = strings.TrimSpace(left); left != "" {
+		t.Errorf("host: left behind:\n%s", left)
+	}
+}
