@@ -61,6 +61,9 @@ func known[T int | int64 | float64](t teller, name, help string, v *T, labels ..
 func (t teller) cpu(r *reading) {
 	known(t, "cpu_limit_cores", "Cores that this process can use: those its threads are allowed, at most the quota of its control groups.", r.cpuLimit)
 	known(t, "cpu_utilization_percent", "CPU time of this process in the last 15 s, in per cent of engram_cpu_limit_cores.", r.cpuUsed, "core", "all")
+	if r.cpuTime != nil {
+		t.counter("cpu_seconds_total", "CPU time of this process.", r.cpuTime.Seconds())
+	}
 	for core, used := range r.coresUsed {
 		t.gauge("host_cpu_utilization_percent", "Use of each core of the machine in the last 15 s, by everybody.", used, "core", strconv.Itoa(core))
 	}

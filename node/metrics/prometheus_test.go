@@ -254,7 +254,7 @@ func TestUnknownIsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pass(time.Minute)
-	want := map[string]float64{"engram_allocation_failures_total": 0, "engram_errors_per_second": 0}
+	want := map[string]float64{"engram_allocation_failures_total": 0, "engram_cpu_seconds_total": 0, "engram_errors_per_second": 0}
 	if diff := cmp.Diff(want, w.series()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

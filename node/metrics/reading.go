@@ -16,6 +16,7 @@ type reading struct {
 
 	cpuLimit   *float64         // cores
 	cpuUsed    *float64         // per cent of cpuLimit
+	cpuTime    *time.Duration   // of this process since its start
 	coresUsed  map[int]float64  // per cent
 	memory     memoryReading    //
 	disk       *diskUsage       //
@@ -59,6 +60,7 @@ func (m *Metrics) read() reading {
 	r.tally = m.ops.tally()
 	l := m.machine.look()
 	maps.Copy(r.unknown, l.faults)
+	r.cpuTime = l.cpu
 	if limit, err := m.machine.cpuLimit(); err != nil {
 		r.unknown["cpu_limit"] = err
 	} else {
