@@ -16,12 +16,12 @@ type owner struct {
 	Limit    bool            `json:"limit,omitempty"` // of the limit, else of the request
 }
 
-// fields is the form of metadata.managedFields[].fieldsV1.
-type fields map[string]json.RawMessage
+// fieldSet is the form of metadata.managedFields[].fieldsV1.
+type fieldSet map[string]json.RawMessage
 
-func (f fields) at(keys ...string) fields {
+func (f fieldSet) at(keys ...string) fieldSet {
 	for _, k := range keys {
-		var below fields
+		var below fieldSet
 		if json.Unmarshal(f[k], &below) != nil {
 			return nil
 		}
@@ -37,7 +37,7 @@ func ownersOf(entries []metav1.ManagedFieldsEntry, container string) []owner {
 		if e.FieldsV1 == nil || e.Subresource != "" {
 			continue
 		}
-		var root fields
+		var root fieldSet
 		if json.Unmarshal(e.FieldsV1.GetRawBytes(), &root) != nil {
 			continue
 		}
