@@ -14,7 +14,7 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install image-context image image-tools test check lint e2e e2e-docker e2e-host e2e-node bench sizing fuzz clean
+.PHONY: help run build install image-context image image-tools test check lint e2e e2e-docker e2e-host e2e-kubernetes e2e-node bench sizing fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -76,7 +76,7 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-e2e: e2e-docker e2e-host e2e-node ## everything on real systems (root; installs what it needs from Debian's packages)
+e2e: e2e-docker e2e-host e2e-kubernetes e2e-node ## everything on real systems (root; installs what it needs from Debian's packages)
 
 e2e-docker: build ## the loop on a real Docker daemon, logs in ./artifacts
 	@mkdir -p $(ARTIFACTS)
@@ -87,6 +87,11 @@ e2e-host: build ## systemd, cgroup v2, NUMA and Docker on a host of its own, an 
 	@mkdir -p $(ARTIFACTS)
 	ENGRAMD_E2E=host ENGRAMD_ARTIFACTS=$(ARTIFACTS) \
 		$(GO) test -count=1 -v -timeout 60m -run E2E ./testenv/host
+
+e2e-kubernetes: build ## a whole Kubernetes node, in namespaces of its own (its programs are built once, in 10 minutes)
+	@mkdir -p $(ARTIFACTS)
+	ENGRAMD_E2E=kubernetes ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
+		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./actuators/kubernetes/... ./testenv/kubernetes/... ./testenv/kubeloop/... ./testenv/deploy/...
 
 e2e-node: build ## the memory node with the guide's commands, WordNet, cut power and full memory
 	@mkdir -p $(ARTIFACTS)
