@@ -38,6 +38,7 @@ type model struct {
 	// kubelet says how resizes of pods go; "" is well.
 	kubelet map[string]kubelet
 	broken  bool // new pods never become ready
+	stuck   bool // the controller replaces no pod, as a StatefulSet with one that is not ready
 	made    int
 	faults  []fault
 	calls   []string
@@ -315,6 +316,12 @@ func (m *model) rolled(a clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, err
 	}
 	was, is := templateIn(before), templateIn(after)
+	if m.stuck {
+		set := after.(*appsv1.StatefulSet)
+		set.Generation++
+		set.Status.ObservedGeneration, set.Status.UpdateRevision, set.Status.UpdatedReplicas = set.Generation, "r1", *set.Spec.Replicas-1
+		return true, set, tracker.Update(statefulSetsResource, set, namespace)
+	}
 	if resourcesEqual(was, is) && was.Spec.Containers[0].Image == is.Spec.Containers[0].Image {
 		return true, after, nil
 	}
