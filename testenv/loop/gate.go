@@ -21,10 +21,10 @@ import (
 	"github.com/engramd/engramd/testenv"
 )
 
-// A Gate stands between engramd and a Docker engine, like a socket proxy. It passes everything on, except for what it was
+// A Gate stands between engramd and what it gives orders to, like a proxy. It passes everything on, except for what it was
 // told to hold: so a test can stop engramd at one exact call, and no hook in the product is needed.
 type Gate struct {
-	dir, engine string
+	address string // for engramd
 
 	mu   sync.Mutex
 	hold *Hold
@@ -32,10 +32,10 @@ type Gate struct {
 
 var errDropped = errors.New("dropped at the gate")
 
-// maxRequest bounds what engramd may send to the engine.
+// maxRequest bounds what engramd may send.
 const maxRequest = 1 << 20
 
-// OpenGate makes a gate to the engine at that address (unix:///...). It is closed with the test.
+// OpenGate makes a gate to the Docker engine at that address (unix:///...). It is closed with the test.
 func OpenGate(t testing.TB, engine string) *Gate {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gate-") // short: a socket's path may have 107 bytes
@@ -43,17 +43,38 @@ func OpenGate(t testing.TB, engine string) *Gate {
 		t.Fatalf("loop: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	g := &Gate{dir: dir, engine: strings.TrimPrefix(engine, "unix://")}
-	listener, err := net.Listen("unix", g.socket())
+	socket := filepath.Join(dir, "docker.sock")
+	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatalf("loop: %v", err)
 	}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", g.engine)
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(engine, "unix://"))
 	}}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
+	return serve(t, listener, "unix://"+socket, &url.URL{Scheme: "http", Host: "docker"}, transport)
+}
+
+// OpenGateTo makes a gate on loopback to the server at that URL. Whoever calls is known there by what the transport adds,
+// and by what the call itself carries.
+func OpenGateTo(t testing.TB, server string, transport http.RoundTripper) *Gate {
+	t.Helper()
+	to, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("loop: %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("loop: %v", err)
+	}
+	return serve(t, listener, "http://"+listener.Addr().String(), to, transport)
+}
+
+func serve(t testing.TB, listener net.Listener, address string, to *url.URL, transport http.RoundTripper) *Gate {
+	g := &Gate{address: address}
+	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.Transport = transport
-	// An engine that is gone, and an answer that is held back, look like what they are: a connection that breaks.
+	proxy.FlushInterval = -1 // an answer that goes on and on is passed on as it comes
+	// A server that is gone, and an answer that is held back, look like what they are: a connection that breaks.
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	proxy.ModifyResponse = func(answer *http.Response) error {
 		_, err := g.pass(answer.Request, false)
@@ -84,15 +105,15 @@ func OpenGate(t testing.TB, engine string) *Gate {
 		g.Open()
 		_ = server.Close()
 		<-ended
-		transport.CloseIdleConnections()
+		if idle, ok := transport.(interface{ CloseIdleConnections() }); ok {
+			idle.CloseIdleConnections()
+		}
 	})
 	return g
 }
 
-func (g *Gate) socket() string { return filepath.Join(g.dir, "docker.sock") }
-
-// Host is the gate's address, as DOCKER_HOST has it.
-func (g *Gate) Host() string { return "unix://" + g.socket() }
+// Host is the gate's address, as DOCKER_HOST has it or as a URL.
+func (g *Gate) Host() string { return g.address }
 
 // A Call names a request by its method and the end of its path: "POST /start".
 type Call string
