@@ -22,8 +22,11 @@ func (r *run) judge(ctx context.Context, w *watch) stage {
 	if n < w.v.Checks {
 		return nil
 	}
+	if r.a.Resource == policy.CPUs {
+		return r.judgePlacement(w)
+	}
 	shown := verdict(r.a.Checks)
-	if r.a.Direction == policy.Decrease {
+	if r.a.Direction == policy.Decrease && !r.byTrigger() {
 		if shown != nil && !*shown {
 			return r.takeBack("it is worse than before: " + r.evidence())
 		}
@@ -53,7 +56,7 @@ func (r *run) judge(ctx context.Context, w *watch) stage {
 func (r *run) check(ctx context.Context, w *watch, length time.Duration) int {
 	now := time.Now()
 	after := r.measure(ctx, now.Add(-length), now)
-	found := r.compare(ctx, after)
+	found := r.compare(ctx, w, after)
 	c := Check{At: now, Shown: found.shown, Text: found.text}
 	n := min(len(r.a.Checks)+1, w.v.Checks)
 	r.noted(func(a *Action) {
@@ -71,12 +74,14 @@ func (r *run) check(ctx context.Context, w *watch, length time.Duration) int {
 func same(a, b *bool) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // compare says whether what was measured after the change shows its effect.
-func (r *run) compare(ctx context.Context, after Baseline) finding {
+func (r *run) compare(ctx context.Context, w *watch, after Baseline) finding {
 	var before Baseline
 	if r.a.Baseline != nil {
 		before = *r.a.Baseline
 	}
 	switch {
+	case r.a.Resource == policy.CPUs:
+		return r.placed(ctx, w, before, after)
 	case r.byTrigger():
 		return r.triggerLeft(ctx)
 	case r.a.Direction == policy.Decrease:

@@ -25,6 +25,11 @@ func TestSame(t *testing.T) {
 		{policy.CPU, policy.Unlimited(), policy.Quantity{}, true},
 		{policy.CPU, policy.Unlimited(), n(500), false},
 		{policy.CPU, n(500), policy.Quantity{}, false},
+		{policy.CPUs, policy.Set("2-3"), policy.Set("2-3"), true},
+		{policy.CPUs, policy.Set("2-3"), policy.Set("0-1"), false},
+		{policy.CPUs, policy.Set("2-3"), policy.Unlimited(), false},
+		{policy.CPUs, policy.Quantity{}, policy.Set("2-3"), false},
+		{policy.CPUs, policy.Quantity{}, policy.Unlimited(), true},
 	}
 	for _, c := range cases {
 		if got := actuators.Same(c.res, c.got, c.want); got != c.same {

@@ -23,6 +23,7 @@ type watch struct {
 	reapplied             bool
 	replacedAt            time.Time // since when every part is another one
 	verdictGiven          bool
+	harm                  int   // checks in a row that other processors did harm
 	said                  bool  // a complete row of checks was told
 	saidShown             *bool // and what it showed
 }
@@ -118,6 +119,12 @@ func (r *run) look(ctx context.Context, w *watch) stage {
 			return r.end(ctx, Superseded, r.a.TargetName+" is gone: nothing was touched")
 		}
 	}
+	if !w.replacedAt.IsZero() {
+		if time.Now().Before(w.until) || ctx.Err() != nil {
+			return nil // what it does now is not this change's doing
+		}
+		return r.replacedByOthers(ctx, w)
+	}
 	if next := r.guard(ctx, w, st); next != nil {
 		return next
 	}
@@ -205,6 +212,8 @@ func (r *run) conclude(ctx context.Context, w *watch) stage {
 		return r.notAllHolds(ctx, failing, shown)
 	case r.a.Procedure.Asked:
 		return r.end(ctx, Committed, "it was asked for, and nothing went wrong")
+	case shown == nil && r.a.wanted():
+		return r.end(ctx, Committed, "it is as the target asks, and nothing is worse than before")
 	case shown == nil:
 		return r.end(ctx, Inconclusive, "the change stays, but nothing shows whether it helped: "+r.evidence())
 	case !*shown:

@@ -37,6 +37,7 @@ const (
 	FromRightsize Source = "rightsize"
 	FromSchedule  Source = "schedule"
 	FromPerson    Source = "person"
+	FromTarget    Source = "target" // its own section asks to be kept so
 )
 
 // A Touch is one limit that changed or refused a proposal, with its number.

@@ -122,7 +122,7 @@ func nameOf(t policy.Target) string {
 
 // Resources implements [actuators.Driver].
 func (d *Driver) Resources() []policy.Resource {
-	return []policy.Resource{policy.CPU, policy.Memory, policy.ThreadsSpreading, policy.TiersHotThreshold, policy.Storage, policy.EvictNow}
+	return []policy.Resource{policy.CPU, policy.Memory, policy.CPUs, policy.ThreadsSpreading, policy.TiersHotThreshold, policy.Storage, policy.EvictNow}
 }
 
 // Observe implements [actuators.Driver].
