@@ -94,9 +94,14 @@ func (r *run) replaced(ctx context.Context, w *watch, st State) stage {
 	case now.Sub(w.replacedAt) < replacedFor:
 		return nil
 	}
+	return r.replacedByOthers(ctx, w)
+}
+
+// replacedByOthers ends a change of which nothing is left.
+func (r *run) replacedByOthers(ctx context.Context, w *watch) stage {
 	res := r.a.Resource
 	return r.end(ctx, Superseded, fmt.Sprintf("every part was replaced, and none of the new ones came to %s %s within %s: somebody else decides about it",
-		res, res.Format(r.a.To), policy.FormatDuration(replacedFor)))
+		res, res.Format(r.a.To), policy.FormatDuration(time.Since(w.replacedAt))))
 }
 
 // adopt has the action watch other parts.
