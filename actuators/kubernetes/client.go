@@ -31,6 +31,7 @@ const (
 type cluster struct {
 	api       kubernetes.Interface
 	http      *http.Client // with the same credentials
+	config    *rest.Config // to reach the kubelets with; nil if there are none
 	host      string       // the API server's URL
 	namespace string       // where things are unless they say otherwise
 	// raw gets a path of the API server that has no typed client.
@@ -60,7 +61,7 @@ func connect(w where) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: client for %s: %w", config.Host, err)
 	}
-	c := &cluster{api: api, http: client, host: config.Host, namespace: namespace}
+	c := &cluster{api: api, http: client, config: config, host: config.Host, namespace: namespace}
 	c.raw = func(ctx context.Context, path string) ([]byte, error) {
 		return api.CoreV1().RESTClient().Get().AbsPath(path).Do(ctx).Raw()
 	}

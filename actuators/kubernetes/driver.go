@@ -42,6 +42,7 @@ func New(log *slog.Logger) *Driver {
 
 // Close drops idle connections. The driver may be used again.
 func (d *Driver) Close() error {
+	d.shared.kubelets.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for w, c := range d.clusters {
@@ -53,7 +54,7 @@ func (d *Driver) Close() error {
 
 // Resources lists what the driver can change.
 func (d *Driver) Resources() []policy.Resource {
-	return []policy.Resource{policy.CPU, policy.Memory}
+	return []policy.Resource{policy.CPU, policy.Memory, policy.Replicas, policy.Storage}
 }
 
 // reach returns t's section, with its namespace filled in, and the client of its cluster.
@@ -83,6 +84,8 @@ const (
 	stepResize   = "resize"   // one pod, live or with a restart of its container
 	stepTemplate = "template" // our container's resources in the workload's template
 	stepRollout  = "rollout"  // wait until so many pods are new and available
+	stepScale    = "scale"    // the number of pods
+	stepExpand   = "expand"   // one pod's claim
 )
 
 // Do carries out one step.
@@ -94,6 +97,10 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 		return doing(ctx, d, t, s, d.applyTemplate)
 	case stepRollout:
 		return doing(ctx, d, t, s, d.awaitRollout)
+	case stepScale:
+		return doing(ctx, d, t, s, d.scale)
+	case stepExpand:
+		return doing(ctx, d, t, s, d.expand)
 	}
 	return unknownKind(s)
 }
@@ -108,6 +115,10 @@ func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) er
 		return doing(ctx, d, t, s, d.templateBack)
 	case stepRollout:
 		return doing(ctx, d, t, s, d.mayRollBack)
+	case stepScale:
+		return doing(ctx, d, t, s, d.scaleBack)
+	case stepExpand:
+		return nil // a volume never shrinks
 	}
 	return unknownKind(s)
 }

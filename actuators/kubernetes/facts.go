@@ -36,6 +36,9 @@ type facts struct {
 	Manual  string `json:"manual,omitempty"`
 	Wanted  int    `json:"wanted"`
 
+	Whereabouts whereabouts `json:"whereabouts"`
+	Claim       *claim      `json:"claim,omitempty"`
+
 	Owners   []owner                      `json:"owners,omitempty"` // of the template's fields
 	Rules    rules                        `json:"rules"`
 	Hopeless map[policy.Resource]hopeless `json:"hopeless,omitempty"`

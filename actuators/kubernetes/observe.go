@@ -49,10 +49,22 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 	}
 	st := actuators.State{Paused: paused(w)}
 	for _, p := range pods {
-		part, err := partOf(p, spec, shared)
+		f := shared
+		f.Whereabouts = whereaboutsOf(p, ours.Name)
+		if wantsStorage(t, spec) {
+			one, err := c.claim(ctx, p, spec, ours.Name)
+			if err != nil {
+				return actuators.State{}, err
+			}
+			f.Claim = &one
+		}
+		part, err := partOf(p, spec, f)
 		if err != nil {
 			return actuators.State{}, err
 		}
+		showPods(&part, w)
+		showStorage(&part, f.Claim)
+		part.PID, part.Cgroup = d.shared.local.find(spec, p, f.Whereabouts.ContainerID)
 		st.Parts = append(st.Parts, part)
 	}
 	return st, nil

@@ -47,8 +47,11 @@ func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (ac
 		return actuators.Plan{}, err
 	}
 	for res := range to {
-		if !slices.Contains(resizable, res) {
+		switch {
+		case !slices.Contains(d.Resources(), res):
 			return actuators.Plan{}, fmt.Errorf("%w: kubernetes cannot change %s of %s", actuators.ErrRefused, res, t.Name)
+		case !slices.Contains(resizable, res) && len(to) > 1:
+			return actuators.Plan{}, fmt.Errorf("%w: %s of %s cannot be changed together with something else", actuators.ErrRefused, res, t.Name)
 		}
 	}
 	if len(from.Parts) == 0 {
@@ -64,6 +67,12 @@ func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (ac
 			return actuators.Plan{}, err
 		}
 		p.pods = append(p.pods, pod{facts: f, part: part})
+	}
+	if q, ok := to[policy.Replicas]; ok {
+		return planScale(p.pods[0], q)
+	}
+	if q, ok := to[policy.Storage]; ok {
+		return planExpand(t, p.pods, q)
 	}
 	return p.plan()
 }

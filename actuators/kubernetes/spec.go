@@ -32,6 +32,9 @@ type Spec struct {
 	Persist    Persist    `yaml:"persist,omitempty" json:"persist,omitempty"`
 	Infeasible Infeasible `yaml:"infeasible,omitempty" json:"infeasible,omitempty"`
 
+	// Kubelet says how use is read from the kubelets.
+	Kubelet *Kubelet `yaml:"kubelet,omitempty" json:"kubelet,omitempty"`
+
 	// Kubeconfig and Context say which cluster; without them it is the one that engramd runs in, else
 	// that of $KUBECONFIG or ~/.kube/config.
 	Kubeconfig string `yaml:"kubeconfig,omitempty" json:"kubeconfig,omitempty"`
@@ -93,6 +96,7 @@ func check(spec any) error {
 		oneOf("controls", s.Controls, ControlBoth, ControlRequests, ControlLimits),
 		oneOf("persist", s.Persist, PersistPrint, PersistNone, PersistRestart),
 		oneOf("infeasible", s.Infeasible, InfeasibleReport, InfeasibleRestart),
+		s.Kubelet.check(),
 	)
 }
 
