@@ -59,6 +59,7 @@ type Agent struct {
 	drivers  map[string]actuators.Driver
 	locks    hostlock.Dir
 	capacity cgroup.Capacity
+	topology policy.Topology // without nodes where it could not be read
 
 	senses senses
 	alerts alerts

@@ -30,6 +30,9 @@ func (a *Agent) openStores() (err error) {
 	if a.capacity, err = cgroup.HostCapacity("/"); err != nil {
 		return err
 	}
+	if a.topology, err = cgroup.Topology("/"); err != nil { // only processors cannot be chosen then
+		a.log.Warn("how the processors of this host lie cannot be read", "error", err)
+	}
 	if a.journal, err = journal.Open(cfg.DataDir, a.opts.Log); err != nil {
 		return err
 	}

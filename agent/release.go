@@ -162,6 +162,9 @@ func (a *Agent) releaseAction(t *target, o journal.Original, by string) (act act
 	if err != nil {
 		return act, "", err
 	}
+	if len(plan.Steps) == 0 { // in other words than before us, but the same
+		return act, "", errReleased
+	}
 	d := policy.Decision{
 		ID: newID(), At: now, LastAt: now, Count: 1, Strategy: plan.Strategy,
 		Proposal: policy.Proposal{
@@ -214,6 +217,15 @@ func (a *Agent) putRelease(t *target, r policy.Resource, by string) error {
 func releasesKey(target string) string { return "releases/" + target }
 
 func directionOf(from, to policy.Quantity) policy.Direction {
+	if a, b := len(from.IDs()), len(to.IDs()); a > 0 && b > 0 {
+		switch {
+		case a < b:
+			return policy.Growth
+		case a == b:
+			return policy.Move
+		}
+		return policy.Decrease
+	}
 	f, fok := from.Amount()
 	n, nok := to.Amount()
 	if !nok || (fok && n > f) {

@@ -43,6 +43,7 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 	if n, ok := use.InUse(); ok {
 		s.WorkingSet = &n
 	}
+	a.placeOn(&s, t, state)
 	for p := range a.loop.policiesOf(t.cfg.Name) {
 		st, ok := t.policies[p.Name]
 		if !ok || st.at.IsZero() {

@@ -86,7 +86,9 @@ func (t *target) drifts() map[policy.Resource]drift {
 			for r, want := range p.Configured {
 				w, limited := want.Amount()
 				h, known := p.Effective[r].Amount()
-				if limited && known && !near(w, h) {
+				_, pinned := want.Set()
+				has, shown := p.Effective[r]
+				if limited && known && !near(w, h) || pinned && shown && !actuators.Same(r, has, want) {
 					found[r] = drift{want, p.Effective[r]}
 				}
 			}

@@ -163,6 +163,9 @@ func set(g *prometheus.GaugeVec, r policy.Resource, q policy.Quantity, target st
 
 // base converts a size that is not unset to base units.
 func base(r policy.Resource, q policy.Quantity) float64 {
+	if set := q.IDs(); set != nil {
+		return float64(len(set))
+	}
 	n, ok := q.Amount()
 	if !ok {
 		return math.Inf(1)
