@@ -11,8 +11,8 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-// A Driver resizes the pods of workloads. It implements [actuators.Driver], [actuators.Finisher] and
-// [actuators.Reconciler].
+// A Driver resizes the pods of workloads. It implements [actuators.Driver], [actuators.Finisher],
+// [actuators.Reconciler], [actuators.Locker], [actuators.Releaser] and [actuators.Recorder].
 type Driver struct {
 	log *slog.Logger
 

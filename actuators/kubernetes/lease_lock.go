@@ -74,6 +74,13 @@ type locks struct {
 	taken map[string]string // the target's name by key
 }
 
+func (l *locks) has(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.taken[key]
+	return ok
+}
+
 func (l *locks) reserve(key, target string) (free func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

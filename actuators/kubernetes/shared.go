@@ -5,4 +5,5 @@ type shared struct {
 	locks    locks
 	kubelets kubelets
 	local    local
+	notices  notices
 }
