@@ -38,7 +38,7 @@ func New(log *slog.Logger) *Driver {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Driver{log: log.With("component", platform), files: files{"/"}, dial: dial, managers: make(map[bool]*manager)}
+	return &Driver{log: log.With("component", platform), files: files{root: "/"}, dial: dial, managers: make(map[bool]*manager)}
 }
 
 // Close drops the connections. The driver may be used again.

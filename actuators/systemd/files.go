@@ -14,8 +14,19 @@ import (
 // maxFile bounds the files that are read.
 const maxFile = 256 << 10
 
-// files are the unit files of the host. Root is "/" but for tests.
-type files struct{ root string }
+// files are the unit files of the host. Root is "/", and fault nil, but for tests.
+type files struct {
+	root  string
+	fault func(op, name string) error
+}
+
+// try is where tests let a change of a file fail.
+func (f files) try(op, name string) error {
+	if f.fault == nil {
+		return nil
+	}
+	return f.fault(op, name)
+}
 
 func (f files) at(name string) string { return filepath.Join(f.root, name) }
 
@@ -46,7 +57,10 @@ func (f files) read(name string) (*string, error) {
 // write replaces a file at once and for good, and makes its directory.
 func (f files) write(name, text string) error {
 	dir := filepath.Dir(f.at(name))
-	err := os.MkdirAll(dir, 0o755)
+	err := f.try("write", name)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
 	if err == nil {
 		err = replace(dir, f.at(name), text)
 	}
@@ -95,7 +109,10 @@ func syncDir(name string) error {
 
 // remove removes a file; none is no fault.
 func (f files) remove(name string) error {
-	err := os.Remove(f.at(name))
+	err := f.try("remove", name)
+	if err == nil {
+		err = os.Remove(f.at(name))
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}

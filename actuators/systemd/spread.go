@@ -2,17 +2,18 @@ package systemd
 
 import (
 	"context"
+	"fmt"
 	"path"
-	"strconv"
 	"time"
 
+	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/cgroup"
 	"github.com/engramd/engramd/policy"
 )
 
 // How long the kernel's files are waited for.
 const (
-	settleFor   = 5 * time.Second
+	settleFor   = 10 * time.Second
 	settleEvery = 50 * time.Millisecond
 )
 
@@ -41,7 +42,10 @@ func (r *resizing) spread(ctx context.Context, u unit, values map[string]string)
 	}
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
-	for began := time.Now(); !r.everywhere(u.Cgroup) && time.Since(began) < settleFor; {
+	for began := time.Now(); !r.everywhere(u.Cgroup, full); {
+		if time.Since(began) > settleFor {
+			return fmt.Errorf("%w: %s was let run everywhere, and the kernel does not show it after %s", actuators.ErrTransient, u.Name, settleFor)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -67,18 +71,27 @@ func (r *resizing) everything(key string) string {
 	return nodes.String()
 }
 
-// everywhere reports whether a group has what the one above it has.
-func (r *resizing) everywhere(group string) bool {
-	sets := func(group string) string {
-		g, err := cgroup.At(r.files.root, group)
-		if err != nil {
-			return strconv.Quote(group)
-		}
-		s, err := g.Read()
-		if err != nil {
-			return strconv.Quote(group)
-		}
-		return s.Cpuset.CPUs.String() + " " + s.Cpuset.Mems.String()
+// everywhere reports whether a group has what the one above it has of some settings. What cannot be
+// seen cannot be waited for.
+func (r *resizing) everywhere(group string, settings []setting) bool {
+	has, ok := r.sets(group)
+	above, alsoOK := r.sets(path.Dir(group))
+	if !ok || !alsoOK {
+		return true
 	}
-	return sets(group) == sets(path.Dir(group))
+	for _, s := range settings {
+		if s.Key == allowedCPUs && has.CPUs.String() != above.CPUs.String() || s.Key == allowedMems && has.Mems.String() != above.Mems.String() {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *resizing) sets(group string) (cgroup.Cpuset, bool) {
+	g, err := cgroup.At(r.files.root, group)
+	if err != nil {
+		return cgroup.Cpuset{}, false
+	}
+	s, err := g.Read()
+	return s.Cpuset, err == nil
 }
