@@ -56,6 +56,8 @@ func (r resize) progress(p corev1.Pod) (waits string, err error) {
 			return "", fmt.Errorf("pod %s: %w", r.Pod, infeasible(c.Message))
 		case c.Type == corev1.PodResizePending:
 			return "", fmt.Errorf("%w: pod %s: the kubelet puts the resize off (%s): %s", actuators.ErrTransient, r.Pod, c.Reason, c.Message)
+		case c.Type == corev1.PodResizeInProgress && c.Reason == corev1.PodReasonError && r.Changes.shrink(policy.Memory):
+			return "", fmt.Errorf("%w: pod %s: the kubelet does not take the memory away, of which it counts all that is in use, page cache too: %s", actuators.ErrRefused, r.Pod, c.Message)
 		case c.Type == corev1.PodResizeInProgress && c.Reason == corev1.PodReasonError:
 			return "", fmt.Errorf("pod %s: the kubelet could not make the resize: %s", r.Pod, c.Message)
 		case c.Type == corev1.PodResizeInProgress:

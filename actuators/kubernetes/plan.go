@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
 )
@@ -37,6 +35,13 @@ func (c changes) back() changes {
 		b[res] = change{From: one.To, To: one.From}
 	}
 	return b
+}
+
+// shrink reports whether a limit of res goes down.
+func (c changes) shrink(res policy.Resource) bool {
+	from, limited := units(res, c[res].From.Limit)
+	to, ok := units(res, c[res].To.Limit)
+	return limited && ok && to < from
 }
 
 // Plan lists the steps that take the pods to a size: by a resize of each where that is possible, else
@@ -178,12 +183,10 @@ func (p *planner) allowed() error {
 
 // planResize is one step a pod, one at a time.
 func (p *planner) planResize() (actuators.Plan, error) {
-	planned := make([]types.UID, 0, len(p.pods))
 	for i := range p.pods {
 		if err := p.pods[i].change(p.spec, p.to); err != nil {
 			return actuators.Plan{}, err
 		}
-		planned = append(planned, p.pods[i].UID)
 	}
 	if err := p.fits(func(pod pod) (settings, changes) { return pod.Now, pod.changes }); err != nil {
 		return actuators.Plan{}, err
@@ -196,7 +199,7 @@ func (p *planner) planResize() (actuators.Plan, error) {
 		}
 		r := resize{
 			Workload: pod.Workload, Pod: pod.Pod, UID: pod.UID, Container: pod.Container,
-			Changes: pod.changes, Template: pod.Template, Planned: planned, Restarts: pod.restartsFor(pod.changes),
+			Changes: pod.changes, Template: pod.Template, Restarts: pod.restartsFor(pod.changes),
 		}
 		if r.Restarts {
 			plan.Strategy = policy.Restart

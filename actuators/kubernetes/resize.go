@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,8 +24,6 @@ type resize struct {
 	Changes   changes   `json:"changes"`
 	// Template is what the template said of the same resources.
 	Template settings `json:"template"`
-	// Planned are all pods that there were: any other has come in the place of one of them.
-	Planned []types.UID `json:"planned"`
 	// Restarts says that the pod's resizePolicy restarts the container.
 	Restarts bool `json:"restarts,omitempty"`
 }
@@ -104,9 +101,14 @@ func (d *Driver) resizeBack(ctx context.Context, j job, r resize) error {
 	return err
 }
 
-// resizeSuccessors gives the size to the pods which came in the place of those that were planned for.
+// resizeSuccessors gives the size to the pods which came in the place of one that is gone: they have
+// what the template says, or what the one before them had. Pods of other steps, which get the size
+// anyway, may get it here.
 func (d *Driver) resizeSuccessors(ctx context.Context, j job, r resize) error {
 	w, err := j.workload(ctx, r.Workload)
+	if errors.Is(err, actuators.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -119,8 +121,8 @@ func (d *Driver) resizeSuccessors(ctx context.Context, j job, r resize) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(r.Planned, p.UID) || !now.have(r.Changes.back()) {
-			continue
+		if !now.have(r.Changes) && !r.before(now) {
+			continue // somebody else's choice
 		}
 		if !running(p, r.Container) {
 			return fmt.Errorf("%w: pod %s has come in the place of one that is gone, and does not run yet", actuators.ErrTransient, p.Name)
@@ -132,6 +134,16 @@ func (d *Driver) resizeSuccessors(ctx context.Context, j job, r resize) error {
 		}
 	}
 	return nil
+}
+
+// before reports whether a container has what it had before, or what the template says.
+func (r resize) before(now settings) bool {
+	for res, c := range r.Changes {
+		if !now[res].same(res, c.From) && !now[res].same(res, r.Template[res]) {
+			return false
+		}
+	}
+	return true
 }
 
 // settle patches the pod, unless it has the size already, and waits until that has taken effect.

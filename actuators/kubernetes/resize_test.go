@@ -223,3 +223,26 @@ func TestSelf(t *testing.T) {
 	_, err := m.driver.Plan(byRestart(target), m.observe(target), cpu(400))
 	m.wants(err, actuators.ErrRefused, "only the own pod is touched")
 }
+
+// A pod that comes while a size differs from the template's has the template's.
+func TestSuccessorOfAResizedPod(t *testing.T) {
+	m := newModel(t)
+	target := m.start(service{pods: 2, resources: ratio("100m", "200m")})
+	m.commit(target, cpu(300))
+	plan := m.planned(target, cpu(400))
+	m.must(m.driver.Do(t.Context(), target, plan.Steps[0]))
+	m.lose(m.list("web")[1].Name)
+	m.must(m.driver.Do(t.Context(), target, plan.Steps[1]))
+	equal(t, "sizes", m.sizes(target, policy.CPU), []string{"400m", "400m"})
+	m.lose(m.list("web")[0].Name)
+	m.must(m.undo(target, plan))
+	equal(t, "sizes after undo", m.sizes(target, policy.CPU), []string{"300m", "300m"})
+}
+
+func TestTheKubeletKeepsMemoryInUse(t *testing.T) {
+	m := newModel(t)
+	target := m.start(service{pods: 1, resources: requirements("100m", "128Mi")})
+	plan := m.planned(target, mem(64))
+	m.set(func(m *model) { m.kubelet["*"] = kubelet{"PodResizeInProgress", "Error", "usage 70Mi is above the limit"} })
+	m.wants(m.do(target, plan), actuators.ErrRefused, "page cache too", "usage 70Mi")
+}
