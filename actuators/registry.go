@@ -3,6 +3,8 @@ package actuators
 import (
 	"context"
 	"log/slog"
+
+	"github.com/engramd/engramd/policy"
 )
 
 // A Registry holds the platforms by the key of their section in agent.yaml ("docker"). A new
@@ -22,6 +24,8 @@ type Platform struct {
 	// Admission names who judges whether the host has room for a growth, where it is not the agent
 	// ("the kubelet"); "" is the agent.
 	Admission string
+	// Instead says, for resources that the platform keeps to itself, why and what to do instead.
+	Instead map[policy.Resource]string
 	// Find lists what could be a target on this host, for `engramd init`.
 	Find func(ctx context.Context) ([]Found, error)
 	// Probe says what works here and with which rights, for `engramd doctor`.

@@ -162,10 +162,10 @@ func need(p actuators.Procedure) time.Duration {
 func (a *Agent) stillWaiting(t *target, s policy.Situation) []policy.Proposal {
 	var again []policy.Proposal
 	for _, r := range sortedKeys(t.waiting) {
-		if proposed(s, r) {
+		p := t.waiting[r].Decision.Proposal
+		if proposed(s, r) || p.Source == policy.FromTarget { // it is proposed whenever it is not so
 			continue
 		}
-		p := t.waiting[r].Decision.Proposal
 		p.Mode, _ = a.asks(t, p)
 		p.From, p.To, p.Direction = policy.Quantity{}, policy.Quantity{}, ""
 		again = append(again, p)

@@ -141,8 +141,11 @@ func asksPerson(w *actuators.Action) bool {
 
 // holding reports whether the row or the alert that a waiting action came from holds at the moment.
 func (a *Agent) holding(t *target, w actuators.Action) bool {
-	if w.Decision.Source == policy.FromAlert {
+	switch w.Decision.Source {
+	case policy.FromAlert:
 		return a.alertFires(t, w.Decision.Policy)
+	case policy.FromTarget:
+		return true // for as long as the target asks for it
 	}
 	p, ok := t.policies[w.Decision.Policy]
 	return ok && slices.Contains(p.last.Holding, w.Decision.Row)
@@ -150,6 +153,9 @@ func (a *Agent) holding(t *target, w actuators.Action) bool {
 
 // asks reports whether the configuration of now still asks for what p proposes, and in which mode.
 func (a *Agent) asks(t *target, p policy.Proposal) (mode policy.Mode, ok bool) {
+	if p.Source == policy.FromTarget {
+		return "", p.Change.To != nil && t.cfg.CPUs == p.Change.To.Placement
+	}
 	if p.Source == policy.FromAlert {
 		for _, b := range a.loop.cfg.Rules.OnAlert {
 			if b.Alert == p.Policy && b.Target == t.cfg.Name && changes(b.Changes, p.Change) {

@@ -24,6 +24,7 @@ func Decide(s Situation) []Decision {
 		take(e.Proposals)
 	}
 	take(s.Proposals)
+	take(s.wish())
 	decisions := make([]Decision, 0, len(proposals))
 	for _, r := range inOrder(proposals) {
 		contenders := make([]contender, 0, len(proposals[r]))

@@ -71,6 +71,7 @@ func (s *Situation) place(z *sizing) *sizing {
 	z.p.To = c.quantity(set)
 	z.p.Direction = c.direction(set)
 	if len(set) == len(c.now) && len(set.Without(c.now)) == 0 {
+		z.fulfilled = true
 		return z.refuse("cpus are %s already", c.say(set))
 	}
 	if why := c.keepMemory(set); why != "" {
@@ -78,6 +79,21 @@ func (s *Situation) place(z *sizing) *sizing {
 	}
 	z.touches = append(z.touches, Touch{Limit: "placement", From: z.p.From, To: z.p.To, Text: c.explain(set, z.p.Change.To.Placement)})
 	return z
+}
+
+// wish proposes what the target's own section asks for, where that is not so already.
+func (s *Situation) wish() []Proposal {
+	if s.Target.CPUs == "" {
+		return nil
+	}
+	p := Proposal{
+		Policy: string(CPUs), Source: FromTarget, Row: -1, Condition: "the target is to be kept on cpus: " + string(s.Target.CPUs),
+		Verdict: Scale, Change: Change{Resource: CPUs, To: &To{Placement: s.Target.CPUs}},
+	}
+	if probe := p; s.size(&probe).fulfilled {
+		return nil
+	}
+	return []Proposal{p}
 }
 
 // direction is which way a change to set goes. It counts processors: fewer is a decrease, even where

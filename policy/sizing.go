@@ -14,6 +14,8 @@ type sizing struct {
 	from, to int64
 	touches  []Touch
 	refused  string
+	// fulfilled says that it is refused because it is so already.
+	fulfilled bool
 }
 
 // asMuchAsPossible is what `to: max` asks for.

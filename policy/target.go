@@ -11,6 +11,8 @@ type Target struct {
 	Mode  Mode
 	// Limits bounds what any policy may ask for. A resource that is absent has no bounds.
 	Limits map[Resource]Bounds
+	// CPUs is where the target is to be kept, "" for no wish: [Decide] proposes it whenever it is not so.
+	CPUs Placement
 	// Apply says, by resource, what the process can follow; see Runtimes in the documentation.
 	Apply map[Resource]Apply
 	// Runtime is auto, go, jvm or other.

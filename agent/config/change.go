@@ -15,6 +15,7 @@ import (
 // A changesSection says what changes of which resources, in the order in which it is written:
 //
 //	cpu, memory, replicas, storage: {by: x2 | 50% | 2 | 1Gi, to: max | N, cap: N}
+//	cpus: numa-aligned | all | node1 | 0-3,8, or {to: ...}
 //	threads: {spreading: {by: ...}, consolidation: {by: ...}}
 //	tiers: {hot_threshold: {by: ...}, warm_threshold: ..., hot_tier_size: ..., evict: now}
 //	storage: {compact: true, prune: true, archive: true, retain: 12h}
@@ -30,7 +31,7 @@ type oneChange struct {
 type amountSection struct {
 	// By is relative: a factor (x2), a part (50%, -20%) or an amount (2, 1Gi).
 	By string `yaml:"by,omitempty"`
-	// To is absolute: max, or an amount.
+	// To is absolute: max, or an amount; of cpus, numa-aligned, all, a node (node1) or a set (0-3,8).
 	To string `yaml:"to,omitempty"`
 	// Cap ends growth; it never shrinks.
 	Cap string `yaml:"cap,omitempty"`
@@ -45,7 +46,7 @@ func resourceNames() []string {
 	for _, s := range sized {
 		all = append(all, s.name)
 	}
-	return all
+	return append(all, string(policy.CPUs))
 }
 
 func (c *changesSection) fromYAML(d *decoder, n ast.Node, path string) {
@@ -115,7 +116,7 @@ func (c *changesSection) sized(d *decoder, n ast.Node, resource policy.Resource,
 	one := oneChange{Resource: resource, path: path}
 	if inner, ok := d.enter(n, path); ok {
 		d.depth--
-		if _, isMap := inner.(*ast.MappingNode); isMap || !strings.Contains(string(resource), ".") {
+		if _, isMap := inner.(*ast.MappingNode); isMap || resource != policy.CPUs && !strings.Contains(string(resource), ".") {
 			d.decode(n, reflect.ValueOf(&one.Amount).Elem(), path)
 		} else {
 			one.Amount.To, _ = d.text(n, path)

@@ -203,11 +203,14 @@ func (r *resolver) ownChanges(s *policySection, m *policy.Matrix, targets []*Tar
 		for _, c := range row.Changes {
 			for _, t := range targets {
 				if r.owns(t, c.Resource) {
+					if c.Resource == policy.CPUs && t.CPUs != "" && acts(row.Do) {
+						r.fault(r.atKey(at+".change.cpus"), fmt.Sprintf("policy %s: target %s is kept on its processors (cpus: %s), and this would move it", s.Name, t.Name, t.CPUs), "leave one of the two out")
+					}
 					continue
 				}
 				text := fmt.Sprintf("policy %s: nothing of target %s can change %s", s.Name, t.Name, c.Resource)
 				if at := at + ".change." + string(c.Resource); acts(row.Do) {
-					r.fault(r.atKey(at), text, r.ownable(t)+"; `do: plan` makes it advice")
+					r.fault(r.atKey(at), text, r.instead(t, c.Resource)+"; `do: plan` makes it advice")
 				} else {
 					r.warn(r.atKey(at), text+": what the row plans is advice")
 				}
@@ -239,6 +242,16 @@ func (r *resolver) owned(t *Target) []policy.Resource {
 		all = append(all, r.resources(platform)...)
 	}
 	return all
+}
+
+// instead says what to do about a change that nothing of the target can carry out.
+func (r *resolver) instead(t *Target, resource policy.Resource) string {
+	for _, platform := range t.Drivers {
+		if text := r.registry[platform].Instead[resource]; text != "" {
+			return text
+		}
+	}
+	return r.ownable(t)
 }
 
 func (r *resolver) ownable(t *Target) string {

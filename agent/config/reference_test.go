@@ -203,6 +203,7 @@ Made from the code by ` + "`go test ./agent/config -update`" + `; agent.yaml at 
 - **cores** are 2, 1.5 or 250m; tier thresholds are 0.3 or 30%; threads and replicas whole numbers.
 - **request**: "POST http://...", a URL alone, or a mapping as below.
 - **change**: {cpu: {by: x2, cap: 8}}, {memory: {by: 50%}}, {cpu: {to: max}}, {threads: {spreading: {by: 1}}},
+  {cpus: numa-aligned}, {cpus: {to: node1}}, {cpus: 0-3},
   {tiers: {hot_threshold: {by: 0.1, cap: 0.6}, evict: now}}, {storage: {by: x2, compact: true, prune: true, archive: true, retain: 12h}}.
 - **limits**: {cpu: {min: 1, max: 8, steps: [1, 2, 4, 8]}, memory: {max: 16Gi}}, {threads: {spreading: {max: 8}}}.
 - Expressions are PromQL; $target and $container stand for the target's name and its container.

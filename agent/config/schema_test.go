@@ -157,6 +157,7 @@ func resourceSchema(one, amount schema) schema {
 		storage := maps.Clone(amount["properties"].(schema))
 		maps.Copy(storage, schema{"compact": now, "prune": now, "archive": now, "retain": part})
 		properties["storage"] = object(storage)
+		properties["cpus"] = part
 	}
 	properties["threads"], properties["tiers"] = object(threads), object(tiers)
 	return object(properties)

@@ -28,6 +28,10 @@ type targetSection struct {
 	Mode policy.Mode `yaml:"mode,omitempty" oneof:"dry-run approve auto"`
 	// Limits bounds what any policy may ask for, by resource.
 	Limits limitsSection `yaml:"limits,omitempty"`
+	// CPUs keeps the target on some of the host's processors, with its memory next to them: numa-aligned
+	// (cores of one NUMA node, or whole nodes: as many as its limit on CPU needs), a node (node1) or a
+	// set (0-3,8). Where it is not said, only policies move it.
+	CPUs string `yaml:"cpus,omitempty"`
 	// Apply says how the process takes a change of a resource: live, restart, or grow-live, which is
 	// growth live and a decrease by restart.
 	Apply map[policy.Resource]applyName `yaml:"apply,omitempty"`
@@ -173,6 +177,7 @@ func (r *resolver) target(i int) Target {
 	r.platformsOf(&t, s, path)
 	t.Container = containerOf(s)
 	r.limitsOf(&t, s, path+".limits")
+	r.cpusOf(&t, s, path+".cpus")
 	r.applyOf(&t, s, path+".apply")
 	r.windowOf(&t, s, path)
 	r.procedureOf(&t, s, path)
@@ -295,5 +300,21 @@ func (r *resolver) windowOf(t *Target, s *targetSection, path string) {
 	}
 	if t.LiveInWindow && s.MaintenanceWindow == "" {
 		r.faultAt(path+".live", fmt.Sprintf("target %s: live changes wait for a maintenance window and none is named", t.Name), "add `maintenance_window:`")
+	}
+}
+
+// cpusOf resolves where the target is to be kept.
+func (r *resolver) cpusOf(t *Target, s *targetSection, path string) {
+	if s.CPUs == "" {
+		return
+	}
+	p, err := policy.ParsePlacement(s.CPUs)
+	switch {
+	case err != nil:
+		r.faultAt(path, lead(path, err.Error()), "")
+	case !r.owns(t, policy.CPUs):
+		r.faultAt(path, fmt.Sprintf("target %s: nothing of it can change cpus", t.Name), r.instead(t, policy.CPUs))
+	default:
+		t.CPUs = p
 	}
 }
