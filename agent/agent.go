@@ -188,6 +188,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	running.Wait()
 	node.Wait()
 	a.takeUpdates()
+	a.keepSizers()
 	a.dropClaims()
 	a.goodbye(context.Cause(ctx))
 	stopSink()

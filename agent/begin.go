@@ -9,6 +9,7 @@ import (
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/policy/rightsize"
 )
 
 // handOver bounds how long the executor may take to end what a change supersedes. A change that could
@@ -249,6 +250,8 @@ func (a *Agent) actionOf(t *target, now time.Time, v *view) (actuators.Action, e
 func (a *Agent) procedure(t *target, d policy.Decision) actuators.Procedure {
 	p := t.cfg.Procedure
 	p.RetryAfter = t.cfg.Safety.RetryAfter
+	// A person has bounded the target, whether that helps or not.
+	p.Asked = d.Source == policy.FromSchedule || d.Source == policy.FromRightsize && d.Condition == string(rightsize.Limits)
 	for one := range a.loop.policiesOf(t.cfg.Name) {
 		if one.Name != d.Policy || one.Matrix == nil || d.Row < 1 || d.Row > len(one.Matrix.Rows) {
 			continue

@@ -96,6 +96,9 @@ func (a *Agent) period() time.Duration {
 	for _, one := range a.loop.cfg.Policies {
 		p = min(p, one.Every)
 	}
+	for _, one := range a.loop.cfg.Rightsize {
+		p = min(p, one.Every)
+	}
 	return max(p, 100*time.Millisecond)
 }
 

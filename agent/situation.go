@@ -55,6 +55,10 @@ func (a *Agent) situation(t *target, state actuators.State, now time.Time) polic
 		}
 		s.Evaluations = append(s.Evaluations, e)
 	}
+	var hours []policy.Proposal
+	s.Target.Limits, hours = a.scheduled(s)
+	s.Rightsize = a.loop.followed(t.cfg.Name)
+	s.Proposals = append(s.Proposals, slices.Concat(hours, a.follow(t, s))...)
 	s.Proposals = append(s.Proposals, a.stillWaiting(t, s)...)
 	return s
 }

@@ -22,6 +22,7 @@ type target struct {
 	claim     *claim
 
 	policies map[string]*policyState // by policy name
+	sizers   map[string]*sizer       // by right-size policy
 	// freshAt is the end of each resource's last change + settle.
 	freshAt map[policy.Resource]time.Time
 	// changedAt is when our last change of any of them ended: what was observed before is not so any more.
@@ -92,6 +93,7 @@ func newTarget(cfg config.Target, drivers map[string]actuators.Driver) *target {
 		cfg:        cfg,
 		claim:      newClaim(),
 		policies:   map[string]*policyState{},
+		sizers:     map[string]*sizer{},
 		freshAt:    map[policy.Resource]time.Time{},
 		waiting:    map[policy.Resource]*actuators.Action{},
 		running:    map[string]actuators.Action{},

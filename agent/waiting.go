@@ -139,11 +139,16 @@ func asksPerson(w *actuators.Action) bool {
 	return held != nil && (held.By == policy.HeldByApproval || held.By == policy.HeldByPlan)
 }
 
-// holding reports whether the row or the alert that a waiting action came from holds at the moment.
+// holding reports whether what a waiting action came from holds at the moment: a row, an alert, what a
+// right-size policy wants, hours that are open.
 func (a *Agent) holding(t *target, w actuators.Action) bool {
 	switch w.Decision.Source {
 	case policy.FromAlert:
 		return a.alertFires(t, w.Decision.Policy)
+	case policy.FromRightsize:
+		return t.stillWanted(w)
+	case policy.FromSchedule:
+		return a.hoursOpen(w.Decision.Policy, time.Now())
 	case policy.FromTarget:
 		return true // for as long as the target asks for it
 	}
@@ -163,6 +168,9 @@ func (a *Agent) asks(t *target, p policy.Proposal) (mode policy.Mode, ok bool) {
 			}
 		}
 		return "", false
+	}
+	if mode, ok := a.follows(t, p); ok || p.Source == policy.FromRightsize || p.Source == policy.FromSchedule {
+		return mode, ok
 	}
 	for one := range a.loop.policiesOf(t.cfg.Name) {
 		if row, ok := rowOf(one, p); ok && slices.Contains(row.Do, p.Verdict) && changes(row.Changes, p.Change) {

@@ -31,9 +31,12 @@ type Config struct {
 	Windows  map[string]Window
 	Targets  []Target
 	Policies []Policy
-	Rules    Rules
-	Safety   Safety
-	Events   Events
+	// Rightsize and Schedules are the policies that are no matrices.
+	Rightsize []Rightsize
+	Schedules []Schedule
+	Rules     Rules
+	Safety    Safety
+	Events    Events
 
 	// Warnings are what a person should know and what is no fault; `engramd check` prints them.
 	Warnings []Warning

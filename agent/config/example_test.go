@@ -31,8 +31,6 @@ func TestExample(t *testing.T) {
 	want := []string{
 		"agent.yaml:69:5: this build has no driver for systemd yet",
 		"agent.yaml:73:5: this build has no driver for kubernetes yet",
-		"agent.yaml:95:5: this build has no rightsize policies yet",
-		"agent.yaml:99:5: this build has no schedule policies yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -23,7 +23,8 @@ type policySection struct {
 	Targets []string `yaml:"targets,omitempty"`
 	// Mode is the target's if it is not said.
 	Mode policy.Mode `yaml:"mode,omitempty" oneof:"dry-run approve auto"`
-	// Every is how often it is evaluated; metrics.interval if it is not said.
+	// Every is how often it is evaluated; metrics.interval if it is not said. A right-size policy takes a step a minute; with a shorter one its
+	// rules run as much faster than the clock.
 	Every time.Duration `yaml:"every,omitempty"`
 	// Preset names a matrix that comes with engramd: engram-cpu, engram-memory or engram-storage.
 	Preset string `yaml:"preset,omitempty"`
@@ -35,13 +36,13 @@ type policySection struct {
 	Schedule []scheduleSection `yaml:"schedule,omitempty"`
 }
 
-// A rightsizeSection follows the demand.
+// A rightsizeSection follows the demand, down as well as up.
 type rightsizeSection struct {
 	// Resources are cpu, memory or both.
 	Resources []string `yaml:"resources"`
 	// Margin is what is kept above the demand.
 	Margin percent `yaml:"margin"`
-	// History is how far back demand counts.
+	// History is how long a target may be unseen before what was learned of its demand is forgotten.
 	History time.Duration `yaml:"history"`
 }
 
@@ -78,6 +79,10 @@ func (r *resolver) policies() {
 			r.ownMatrix(s, targets, path)
 		case s.Preset != "":
 			r.preset(s, targets, path)
+		case s.Rightsize != nil:
+			r.rightsize(s, targets, path)
+		case s.Schedule != nil:
+			r.schedule(s, targets, path)
 		}
 	}
 }
@@ -99,11 +104,6 @@ func (r *resolver) checkPolicy(s *policySection, i int, path string) {
 	}
 	if kinds != 1 {
 		r.faultAt(path, fmt.Sprintf("policy %s: want exactly one of preset, matrix, rightsize and schedule", s.Name), "make a policy of each")
-	}
-	for key, is := range map[string]bool{"rightsize": s.Rightsize != nil, "schedule": s.Schedule != nil} {
-		if is {
-			r.fault(r.atKey(path+"."+key), fmt.Sprintf("this build has no %s policies yet", key), "leave the policy out, or use a preset or a matrix")
-		}
 	}
 	if s.Every < time.Second {
 		r.faultAt(path+".every", fmt.Sprintf("policy %s: every: want 1s or more", s.Name), "")
