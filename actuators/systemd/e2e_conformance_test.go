@@ -63,7 +63,6 @@ func TestE2EConformance(t *testing.T) {
 				{Resource: policy.CPU, From: policy.Amount(500), To: policy.Amount(1_000_000)},
 				{Resource: policy.Memory, From: policy.Amount(64 * mib), To: policy.Amount(1 * mib)},
 				{Resource: policy.CPUs, To: policy.Set("2-9")},
-				{Resource: policy.Replicas, To: policy.Amount(2)},
 			},
 		})
 	})

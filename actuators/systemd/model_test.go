@@ -94,7 +94,9 @@ func (m *model) at(name string) string { return filepath.Join(m.root, name) }
 
 func (m *model) write(name, text string) {
 	m.t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(m.at(name)), 0o755), os.WriteFile(m.at(name), []byte(text), 0o644)); err != nil {
+	temp := filepath.Join(m.root, "temp")
+	err := errors.Join(os.MkdirAll(filepath.Dir(m.at(name)), 0o755), os.WriteFile(temp, []byte(text), 0o644), os.Rename(temp, m.at(name)))
+	if err != nil {
 		m.t.Fatal(err)
 	}
 }
