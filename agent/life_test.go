@@ -72,6 +72,10 @@ func (w *world) kill(end chan struct{}) {
 		w.t.Fatal(err)
 	}
 	for _, c := range l.agent.claims.all {
+		if c.isRemote() {
+			w.fleet.Locks.Die(l.agent.holder)
+			continue
+		}
 		if c.lock != nil {
 			if err := c.lock.Close(); err != nil {
 				w.t.Error(err)
@@ -167,6 +171,9 @@ func (l *life) collect(ctx context.Context) error {
 
 // platform is the fake platform as this life reaches it.
 func (l *life) platform() actuators.Driver {
+	if l.world.fleet != nil {
+		return mortalFleet{l.world.fleet, &l.dead}
+	}
 	d := mortal{l.world.driver, &l.dead, &l.world.hangs}
 	if l.world.keyed {
 		return keyed{d, l.world.slowKey}
@@ -218,6 +225,82 @@ func (m mortal) Finish(ctx context.Context, t policy.Target, steps []actuators.S
 		return err
 	}
 	return m.Driver.Finish(ctx, t, steps)
+}
+
+// mortalFleet is a fleet that its process reaches while it lives.
+type mortalFleet struct {
+	*fake.Fleet
+	dead *atomic.Bool
+}
+
+func (m mortalFleet) alive() error {
+	if m.dead.Load() {
+		return errDead
+	}
+	return nil
+}
+
+func (m mortalFleet) Observe(ctx context.Context, t policy.Target) (actuators.State, error) {
+	if err := m.alive(); err != nil {
+		return actuators.State{}, err
+	}
+	return m.Fleet.Observe(ctx, t)
+}
+
+func (m mortalFleet) Do(ctx context.Context, t policy.Target, s actuators.Step) error {
+	return errors.Join(m.alive(), m.does(func() error { return m.Fleet.Do(ctx, t, s) }))
+}
+
+func (m mortalFleet) Undo(ctx context.Context, t policy.Target, s actuators.Step) error {
+	return errors.Join(m.alive(), m.does(func() error { return m.Fleet.Undo(ctx, t, s) }))
+}
+
+func (m mortalFleet) Release(ctx context.Context, t policy.Target) error {
+	return errors.Join(m.alive(), m.does(func() error { return m.Fleet.Release(ctx, t) }))
+}
+
+func (m mortalFleet) RecordEvent(ctx context.Context, t policy.Target, e policy.Event) error {
+	return errors.Join(m.alive(), m.does(func() error { return m.Fleet.RecordEvent(ctx, t, e) }))
+}
+
+func (m mortalFleet) Reconcile(ctx context.Context, t policy.Target) ([]string, error) {
+	if err := m.alive(); err != nil {
+		return nil, err
+	}
+	return m.Fleet.Reconcile(ctx, t)
+}
+
+func (m mortalFleet) does(f func() error) error {
+	if m.alive() != nil {
+		return nil
+	}
+	return f()
+}
+
+func (m mortalFleet) Lock(ctx context.Context, t policy.Target, holder string) (actuators.Lock, []actuators.Action, error) {
+	if err := m.alive(); err != nil {
+		return nil, nil, err
+	}
+	l, left, err := m.Fleet.Lock(ctx, t, holder)
+	if err != nil {
+		return nil, nil, err
+	}
+	return mortalLock{l, m}, left, nil
+}
+
+// mortalLock is a lock that the dead neither check nor give back.
+type mortalLock struct {
+	actuators.Lock
+	m mortalFleet
+}
+
+func (l mortalLock) Check() error { return errors.Join(l.m.alive(), l.m.does(l.Lock.Check)) }
+func (l mortalLock) Close() error { return l.m.does(l.Lock.Close) }
+func (l mortalLock) Record(a actuators.Action) error {
+	return errors.Join(l.m.alive(), l.m.does(func() error { return l.Lock.Record(a) }))
+}
+func (l mortalLock) Clear(id string) error {
+	return errors.Join(l.m.alive(), l.m.does(func() error { return l.Lock.Clear(id) }))
 }
 
 // keyed is a driver whose targets other agents on the host may want, too. It may be slow to name them,

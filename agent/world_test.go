@@ -40,6 +40,7 @@ type world struct {
 	hangs   atomic.Pointer[string]  // the service about which the platform does not answer
 	sensing func(s senseAll) senses // nil: as the model says
 	driver  *fake.Driver
+	fleet   *fake.Fleet // the platform instead, if it is not nil
 	querier *fake.Querier
 	alerts  *alarms
 	trace   *fake.Trace
@@ -133,6 +134,9 @@ func (w *world) start(file string) {
 	l.agent = a
 	a.sink = l
 	a.senses = senseAll{w.querier, w.driver}
+	if w.fleet != nil {
+		a.senses = senseFleet{w.querier, w.fleet}
+	}
 	if w.sensing != nil {
 		a.senses = w.sensing(senseAll{w.querier, w.driver})
 	}
@@ -275,6 +279,17 @@ type senseAll struct {
 
 // ReadBy knows no labels.
 func (senseAll) ReadBy(context.Context, string, string, time.Time) map[string]policy.Reading {
+	return nil
+}
+
+// senseFleet sees a fleet.
+type senseFleet struct {
+	*fake.Querier
+	*fake.Fleet
+}
+
+// ReadBy knows no labels.
+func (senseFleet) ReadBy(context.Context, string, string, time.Time) map[string]policy.Reading {
 	return nil
 }
 
