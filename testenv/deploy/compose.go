@@ -100,18 +100,12 @@ func (c Compose) Create(name, inNetwork string) (client.ContainerCreateOptions, 
 // limit gives the container its size and its ports.
 func (s Service) limit(h *container.HostConfig) error {
 	h.NanoCPUs = int64(s.CPUs * 1e9)
-	for text, into := range map[string]*int64{s.MemLimit: &h.Memory, s.MemswapLimit: &h.MemorySwap} {
-		if text == "" {
-			continue
-		}
-		q, err := policy.ParseQuantity(policy.Memory, strings.ToUpper(text)+"i") // Docker's g is a gibibyte
-		if err != nil {
-			return fmt.Errorf("mem_limit %s: %w", text, err)
-		}
-		*into, _ = q.Amount()
+	var err error
+	if h.Memory, err = bytes(s.MemLimit); err == nil {
+		h.MemorySwap, err = bytes(s.MemswapLimit)
 	}
-	if s.MemLimit == s.MemswapLimit {
-		h.MemorySwap = h.Memory
+	if err != nil {
+		return err
 	}
 	h.PortBindings = network.PortMap{}
 	for _, p := range s.Ports {
@@ -130,6 +124,16 @@ func (s Service) limit(h *container.HostConfig) error {
 		h.PortBindings[port] = []network.PortBinding{{HostIP: ip, HostPort: parts[1]}}
 	}
 	return nil
+}
+
+// bytes reads a size as Docker does, for which g is a gibibyte; "" is none.
+func bytes(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	q, err := policy.ParseQuantity(policy.Memory, strings.ToUpper(text)+"i")
+	n, _ := q.Amount()
+	return n, err
 }
 
 // files mounts the service's configs and secrets.

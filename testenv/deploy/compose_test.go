@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,6 +34,12 @@ func composed(t *testing.T, env map[string]string) deploy.Compose {
 	place(t, 0o644, map[string]string{
 		filepath.Join(dir, "secrets/tokens"): "me:admin:" + token + "\n", filepath.Join(dir, "compose-agent.yaml"): file(t, "compose-agent.yaml"),
 	})
+	if os.Geteuid() == 0 { // as the file says
+		tokens := filepath.Join(dir, "secrets/tokens")
+		if err := errors.Join(os.Chown(tokens, 65532, 65532), os.Chmod(tokens, 0o400)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c, err := deploy.ReadCompose([]byte(file(t, "compose.yaml")), dir, env)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +71,9 @@ func TestCompose(t *testing.T) {
 		if _, err := c.Create(name, "shared"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if o, _ := c.Create("node", "shared"); o.HostConfig.Memory != 1<<30 || o.HostConfig.MemorySwap != 1<<30 || o.HostConfig.NanoCPUs != 1e9 {
+		t.Errorf("the node has %d bytes, %d with swap, and %d nanocpus", o.HostConfig.Memory, o.HostConfig.MemorySwap, o.HostConfig.NanoCPUs)
 	}
 	for _, line := range strings.Split(file(t, ".env.example"), "\n") {
 		if key, _, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") && !strings.Contains(file(t, "compose.yaml"), "${"+key) {
@@ -99,7 +109,7 @@ func composes(t *testing.T, d *docker.Daemon) {
 		return id, "127.0.0.1:" + host
 	}
 	_, node := up("node", "7432/tcp")
-	_, agent := up("agent", "9090/tcp")
+	agentID, agent := up("agent", "9090/tcp")
 
 	if code, _ := get("http://" + node + "/api/v1/memories"); code != http.StatusUnauthorized {
 		t.Errorf("the node answers %d to whoever has no token", code)
@@ -112,6 +122,12 @@ func composes(t *testing.T, d *docker.Daemon) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s, _ := client.Status(context.WithoutCancel(t.Context()))
+			t.Logf("the agent sees %+v\nand has written\n%s", s.Targets, deploy.Logs(t, d, agentID))
+		}
+	})
 	testenv.Eventually(t, soon, "the agent sees the node's size and use", func() bool { return seesNode(t.Context(), client) })
 }
 

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -169,7 +170,7 @@ func serves(t *testing.T, d *docker.Daemon) {
 
 func remove(t *testing.T, d *docker.Daemon, id string) {
 	t.Helper()
-	if _, err := d.Client().ContainerRemove(t.Context(), id, client.ContainerRemoveOptions{Force: true}); err != nil {
+	if _, err := d.Client().ContainerRemove(context.WithoutCancel(t.Context()), id, client.ContainerRemoveOptions{Force: true}); err != nil {
 		t.Error(err)
 	}
 }
