@@ -12,6 +12,7 @@ import (
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/cgroup"
+	"github.com/engramd/engramd/policy"
 )
 
 // observeTimeout bounds one look at a target's platform; half an interval bounds it, too.
@@ -26,10 +27,11 @@ type collector struct {
 	writer *writer
 	ring   ring
 
-	mu     sync.Mutex
-	target Target
-	parts  []actuators.Part          // as last observed
-	groups map[groupKey]cgroup.Group // of these parts
+	mu       sync.Mutex
+	target   Target
+	parts    []actuators.Part          // as last observed
+	groups   map[groupKey]cgroup.Group // of these parts
+	topology policy.Topology           // without nodes until it was read
 	// runtimes are what runs in them.
 	runtimes map[groupKey]inside
 	busy     bool // a reading is under way
@@ -79,26 +81,28 @@ func (c *collector) collect(ctx context.Context) error {
 	var errs []error
 	at := time.Now()
 	read := 0
-	for _, p := range parts {
+	idsOf := func(p actuators.Part) []string {
 		ids := []string{"target", c.name}
 		if several {
 			ids = append(ids, "pod", p.Name)
 		}
-		if p.PID == 0 && p.Cgroup == "" {
-			if p.Running {
-				samples = append(samples, elsewhere(p, ids)...)
-				read++
-			}
-			continue
+		return ids
+	}
+	elsewhere := c.measureAway(ctx, parts, idsOf)
+	for _, p := range parts {
+		one := elsewhere[p.ID]
+		if !isAway(p) {
+			one.measurement, one.err = c.measureAs(p, idsOf(p))
 		}
-		m, err := c.measureAs(p, ids)
-		if err != nil {
-			errs = append(errs, err)
+		if one.err != nil {
+			errs = append(errs, one.err)
 		}
-		if len(m.samples) > 0 {
-			samples = append(samples, m.samples...)
-			c.ring.add(p.ID, m.reading)
+		if len(one.samples) > 0 {
+			samples = append(samples, one.samples...)
 			read++
+		}
+		if !one.at.IsZero() {
+			c.ring.add(p.ID, one.reading)
 		}
 	}
 	up := 0.0
@@ -144,9 +148,10 @@ func (c *collector) observe(ctx context.Context) ([]actuators.Part, error) {
 func keyOf(p actuators.Part) groupKey { return groupKey{p.ID, p.PID} }
 
 // measure reads one part, for the Meter.
-func (c *collector) measure(_ context.Context, p actuators.Part) (measurement, bool) {
-	if p.PID == 0 && p.Cgroup == "" {
-		return measurement{}, false
+func (c *collector) measure(ctx context.Context, p actuators.Part) (measurement, bool) {
+	if isAway(p) {
+		one := c.measureAway(ctx, []actuators.Part{p}, func(actuators.Part) []string { return nil })[p.ID]
+		return one.measurement, !one.at.IsZero()
 	}
 	m, _ := c.measureAs(p, nil)
 	return m, len(m.samples) > 0
@@ -175,7 +180,13 @@ func (c *collector) measureAs(p actuators.Part, ids []string) (measurement, erro
 		err = fmt.Errorf("read the cgroup of %s: %w", p.Name, err)
 	}
 	before, _ := c.ring.newest(p.ID)
-	return measured(at, p, g, st, host, before, ids), errors.Join(err, hostErr)
+	m := measured(at, p, g, st, host, before, ids)
+	if hostErr != nil {
+		return m, errors.Join(err, hostErr)
+	}
+	numa, numaErr := c.numa(g, st, ids)
+	m.samples = append(m.samples, numa...)
+	return m, errors.Join(err, numaErr)
 }
 
 func (c *collector) group(p actuators.Part) (cgroup.Group, error) {

@@ -128,7 +128,7 @@ func TestWhatIsMeasuredOfATarget(t *testing.T) {
 			"memory_pressure_seconds_total": 20e-6, "memory_pressure_some_seconds_total": 30e-6, "memory_pressure_ratio": 0,
 			"io_pressure_seconds_total": 8e-6, "io_pressure_some_seconds_total": 9e-6,
 			"io_read_bytes_total": 4196, "io_written_bytes_total": 8392, "io_reads_total": 11, "io_writes_total": 22,
-			"pids": 16, "restarts_total": 2, "start_time_seconds": 946684000, "healthy": 1,
+			"numa_local_ratio": 1, "pids": 16, "restarts_total": 2, "start_time_seconds": 946684000, "healthy": 1,
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
