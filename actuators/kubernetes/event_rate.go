@@ -55,7 +55,7 @@ func (n *notices) admit(target, saying string, warning bool, now time.Time) (not
 	if one, ok := b.seen[saying]; ok {
 		one.count++
 		one.last = now
-		if one.name == "" || now.Sub(one.written) < countEvery {
+		if one.name == "" || one.count > 2 && now.Sub(one.written) < countEvery {
 			return notice{}, passOver
 		}
 		one.written = now
