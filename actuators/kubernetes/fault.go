@@ -65,3 +65,16 @@ func unreachable(err error) bool {
 	_, isNet := errors.AsType[net.Error](err)
 	return isURL || isNet || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// tries is how often a change is made to something that others write all the time: the kubelet writes
+// the status of pods, the controllers that of workloads.
+const tries = 5
+
+// again repeats f, which must begin with reading, while somebody else was faster.
+func again(f func() error) error {
+	for n := 1; ; n++ {
+		if err := f(); n == tries || !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,10 @@ const (
 // resize gives the pod its new size and waits until the kubelet shows it. Where the pod is gone, those
 // that came in its place get the size.
 func (d *Driver) resize(ctx context.Context, j job, r resize) error {
+	return again(func() error { return d.resizeOnce(ctx, j, r) })
+}
+
+func (d *Driver) resizeOnce(ctx context.Context, j job, r resize) error {
 	p, err := j.pod(ctx, r)
 	if errors.Is(err, errReplaced) {
 		return d.resizeSuccessors(ctx, j, r)
@@ -75,6 +80,10 @@ func (d *Driver) resizePod(ctx context.Context, j job, p corev1.Pod, r resize) e
 // stays. Nothing is left to undo on a pod that is gone; of those that came in its place, what has our
 // new size gets the old one.
 func (d *Driver) resizeBack(ctx context.Context, j job, r resize) error {
+	return again(func() error { return d.resizeBackOnce(ctx, j, r) })
+}
+
+func (d *Driver) resizeBackOnce(ctx context.Context, j job, r resize) error {
 	back := r
 	back.Changes = r.Changes.back()
 	p, err := j.pod(ctx, r)
@@ -148,12 +157,11 @@ func (r resize) before(now settings) bool {
 
 // settle patches the pod, unless it has the size already, and waits until that has taken effect.
 func (d *Driver) settle(ctx context.Context, j job, p corev1.Pod, r resize) error {
-	if err := j.patchPod(ctx, p, r); err != nil {
-		return err
+	err := j.patchPod(ctx, p, r)
+	if err == nil {
+		err = j.await(ctx, r)
 	}
-	err := j.await(ctx, r)
-	var never infeasible
-	if errors.As(err, &never) {
+	if never, ok := errors.AsType[infeasible](err); ok {
 		d.giveUp(j.target.Name, j.spec, r.Changes, string(never))
 	}
 	return err
@@ -181,12 +189,17 @@ func (j job) pod(ctx context.Context, r resize) (corev1.Pod, error) {
 	return *p, nil
 }
 
+// beyondNode is how an API server, which from 1.36 on knows what a node can hold, says what the kubelet
+// calls infeasible.
+const beyondNode = "node didn't have enough allocatable resources"
+
 // patchPod tells the API server the pod's new size.
 func (j job) patchPod(ctx context.Context, p corev1.Pod, r resize) error {
 	now, err := settingsIn(p, r.Container)
 	if err != nil || now.have(r.Changes) {
 		return err
 	}
+	doing := fmt.Sprintf("resize pod %s: %s", p.Name, r.Changes)
 	patch := resizePatch(r.Container, r.Changes)
 	patch["metadata"] = map[string]any{"uid": string(p.UID), "resourceVersion": p.ResourceVersion}
 	text, err := json.Marshal(patch)
@@ -195,7 +208,9 @@ func (j job) patchPod(ctx context.Context, p corev1.Pod, r resize) error {
 	}
 	_, err = j.cluster.api.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.StrategicMergePatchType, text,
 		metav1.PatchOptions{FieldManager: manager}, "resize")
-	doing := fmt.Sprintf("resize pod %s: %s", p.Name, r.Changes)
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), beyondNode) {
+		return fmt.Errorf("%s: %w", doing, infeasible(err.Error()))
+	}
 	if apierrors.IsNotFound(err) {
 		if _, gone := j.pod(ctx, r); gone != nil {
 			return gone

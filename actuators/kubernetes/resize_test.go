@@ -243,6 +243,8 @@ func TestTheKubeletKeepsMemoryInUse(t *testing.T) {
 	m := newModel(t)
 	target := m.start(service{pods: 1, resources: requirements("100m", "128Mi")})
 	plan := m.planned(target, mem(64))
-	m.set(func(m *model) { m.kubelet["*"] = kubelet{"PodResizeInProgress", "Error", "usage 70Mi is above the limit"} })
+	m.set(func(m *model) {
+		m.kubelet["*"] = kubelet{"PodResizeInProgress", "Error", "usage 70Mi is above the limit"}
+	})
 	m.wants(m.do(target, plan), actuators.ErrRefused, "page cache too", "usage 70Mi")
 }

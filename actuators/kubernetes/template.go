@@ -31,6 +31,10 @@ const (
 
 // applyTemplate writes the new resources into the template. The controllers do the rest.
 func (d *Driver) applyTemplate(ctx context.Context, j job, t template) error {
+	return again(func() error { return j.applyOnce(ctx, t) })
+}
+
+func (j job) applyOnce(ctx context.Context, t template) error {
 	w, now, err := j.templateOf(ctx, t)
 	if err != nil {
 		return err

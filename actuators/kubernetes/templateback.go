@@ -33,10 +33,24 @@ func (d *Driver) mayRollBack(ctx context.Context, j job, t template) error {
 // templateBack gives our container its old resources back, their fields to those who had them, and
 // waits until the pods follow. Whatever else was changed in the template stays.
 func (d *Driver) templateBack(ctx context.Context, j job, t template) error {
+	err := again(func() error { return j.writeBack(ctx, t) })
+	if err == nil {
+		err = j.watch(ctx, t, func(w workload) (bool, error) { return d.backInPlace(ctx, j, w, t) })
+	}
+	if errors.Is(err, actuators.ErrNotFound) {
+		return nil // nothing is left to give it back to
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.Reconcile(ctx, j.target) // back to what was committed before, where that was not in the template
+	return err
+}
+
+// writeBack puts the template back, in values and owners.
+func (j job) writeBack(ctx context.Context, t template) error {
 	w, now, err := j.templateOf(ctx, t)
 	switch {
-	case errors.Is(err, actuators.ErrNotFound):
-		return nil // nothing is left to give it back to
 	case err != nil:
 		return err
 	case now.have(t.Changes):
@@ -46,15 +60,7 @@ func (d *Driver) templateBack(ctx context.Context, j job, t template) error {
 	case !now.have(t.Changes.back()):
 		return t.superseded(now)
 	}
-	if err := j.disown(ctx, w, t); err != nil {
-		return err
-	}
-	err = j.watch(ctx, t, func(w workload) (bool, error) { return d.backInPlace(ctx, j, w, t) })
-	if err != nil {
-		return err
-	}
-	_, err = d.Reconcile(ctx, j.target) // back to what was committed before, where that was not in the template
-	return err
+	return j.disown(ctx, w, t)
 }
 
 // beforeFirstApply is what Kubernetes calls the manager of fields that were there before anybody kept
