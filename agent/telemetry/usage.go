@@ -47,7 +47,7 @@ func (t *Telemetry) Sample(ctx context.Context, target string) (actuators.Usage,
 		worst(&u, one)
 	}
 	if u.Samples == 0 {
-		return u, fmt.Errorf("sample %s: no part of it runs on this host: %w", target, actuators.ErrNotFound)
+		return u, fmt.Errorf("sample %s: no part of it can be measured: %w", target, actuators.ErrNotFound)
 	}
 	return u, nil
 }
