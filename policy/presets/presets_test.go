@@ -315,6 +315,18 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+func TestNUMA(t *testing.T) {
+	unknown := math.NaN()
+	check(t, "engram-numa", []cell{
+		{"95% local", "numa", point("remote", 4.9, "spread", 50), policy.None, "", 0},
+		{"one node", "numa", point("remote", 0, "spread", unknown), policy.None, "", 0},
+		{"others' memory", "numa", point("remote", 5, "spread", 4), policy.None, "", 0},
+		{"enable NUMA pinning", "numa", point("remote", 5, "spread", 5), policy.Scale, "cpus to numa-aligned", 0},
+		{"where it lies is not known", "numa", point("remote", 5, "spread", unknown), policy.Blind, "", 0},
+		{"the host is not known", "numa", point("remote", unknown, "spread", 50), policy.Blind, "", 0},
+	})
+}
+
 func TestStorage(t *testing.T) {
 	unknown := math.NaN()
 	check(t, "engram-storage", []cell{

@@ -75,6 +75,17 @@ func TestSignals(t *testing.T) {
   engram_storage_limit_bytes{target="engram"} 1000x20
   engram_hot_tier_ratio{target="engram"} 0x20
 `, map[string]float64{"cold": 0, "hot": 0, "disk": 0}},
+		"a host with two nodes": {`  engramd_host_numa_local_node_total{node="0"} 0+900x20
+  engramd_host_numa_local_node_total{node="1"} 0+300x20
+  engramd_host_numa_other_node_total{node="0"} 0+200x20
+  engramd_host_numa_other_node_total{node="1"} 0+100x20
+  engramd_target_numa_memory_bytes{target="engram",node="0"} 600x20
+  engramd_target_numa_memory_bytes{target="engram",node="1"} 200x20
+`, map[string]float64{"remote": 20, "spread": 25}},
+		"a host with one node": {`  engramd_host_numa_local_node_total{node="0"} 0+900x20
+  engramd_host_numa_other_node_total{node="0"} 0x20
+  engramd_target_numa_local_ratio{target="engram"} 1x20
+`, map[string]float64{"remote": 0}},
 		"nothing": {"", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
