@@ -18,7 +18,7 @@ import (
 )
 
 // startsWithin is how long a container may take to answer its health check.
-const startsWithin = 30 * time.Second
+const startsWithin = 2 * time.Minute
 
 // A Spec is a container of the workload. The zero value of a field leaves Docker's default.
 type Spec struct {

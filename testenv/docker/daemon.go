@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	readyWithin = 30 * time.Second
+	readyWithin = 2 * time.Minute // an emulated host takes its time
 	endWithin   = 30 * time.Second
 )
 
