@@ -31,6 +31,10 @@ type fakeAPI struct {
 	v2       bool
 	// use tells the usage and the pages of files under a limit, as the kernel would.
 	use func(limit int64) (usage, pages int64)
+	// pid is that of running containers on this host, 0 for another host; updated is told of each update.
+	pid      int
+	noCpuset bool
+	updated  func(c *fakeContainer)
 	// fault is asked before each call, by its number from 1; nil is none.
 	fault func(n int, r *http.Request) fault
 	hung  chan struct{} // closed when the test ends
@@ -247,7 +251,7 @@ func (f *fakeAPI) answer(r *http.Request, path string) (int, any) {
 	case path == "/_ping":
 		return 200, nil
 	case path == "/info":
-		return 200, map[string]any{"ID": "DAEMON", "NCPU": 8, "MemTotal": 16 << 30, "CgroupVersion": map[bool]string{true: "2", false: "1"}[f.v2], "SwapLimit": true, "ServerVersion": "20.10"}
+		return 200, map[string]any{"ID": "DAEMON", "NCPU": 8, "MemTotal": 16 << 30, "CgroupVersion": map[bool]string{true: "2", false: "1"}[f.v2], "SwapLimit": true, "CpuSet": !f.noCpuset, "ServerVersion": "20.10"}
 	case path == "/containers/json":
 		return 200, f.list(r)
 	case path == "/containers/create":
@@ -352,7 +356,7 @@ func (f *fakeAPI) inspect(c *fakeContainer) any {
 	}
 	return map[string]any{
 		"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image, "Config": c.Config, "HostConfig": c.HostConfig,
-		"State":           map[string]any{"Status": status, "Running": c.Running, "StartedAt": c.StartedAt.Format(time.RFC3339Nano)},
+		"State":           map[string]any{"Status": status, "Running": c.Running, "Pid": f.pid, "StartedAt": c.StartedAt.Format(time.RFC3339Nano)},
 		"NetworkSettings": map[string]any{"Networks": c.Networks},
 	}
 }
@@ -360,6 +364,7 @@ func (f *fakeAPI) inspect(c *fakeContainer) any {
 func (f *fakeAPI) update(c *fakeContainer, body []byte) (int, any) {
 	var u struct {
 		NanoCpus, CpuQuota, Memory, MemorySwap, MemoryReservation int64
+		CpusetCpus, CpusetMems                                    string
 		RestartPolicy                                             struct {
 			Name              string
 			MaximumRetryCount int
@@ -381,7 +386,12 @@ func (f *fakeAPI) update(c *fakeContainer, body []byte) (int, any) {
 	set("Memory", u.Memory, u.Memory != 0)
 	set("MemorySwap", u.MemorySwap, u.MemorySwap != 0)
 	set("MemoryReservation", u.MemoryReservation, u.MemoryReservation != 0)
+	set("CpusetCpus", u.CpusetCpus, u.CpusetCpus != "")
+	set("CpusetMems", u.CpusetMems, u.CpusetMems != "")
 	set("RestartPolicy", u.RestartPolicy, u.RestartPolicy.Name != "")
+	if f.updated != nil {
+		f.updated(c)
+	}
 	return 200, map[string]any{"Warnings": nil}
 }
 
