@@ -61,7 +61,6 @@ var (
 	podsResource         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	deploymentsResource  = appsv1.SchemeGroupVersion.WithResource("deployments")
 	statefulSetsResource = appsv1.SchemeGroupVersion.WithResource("statefulsets")
-	replicaSetsResource  = appsv1.SchemeGroupVersion.WithResource("replicasets")
 )
 
 const namespace = "prod"

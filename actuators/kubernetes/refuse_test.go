@@ -139,7 +139,7 @@ func TestPlanRefuses(t *testing.T) {
 			target: func(t *policy.Target) { *t = byRestart(*t) },
 			given: deployed(func(o *appsv1.Deployment) {
 				o.ManagedFields = append(o.ManagedFields, metav1.ManagedFieldsEntry{Manager: "argocd", Operation: metav1.ManagedFieldsOperationApply,
-					APIVersion: "apps/v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(managedByOthers)}})
+					APIVersion: "apps/v1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(managedByOthers)})
 			})},
 	}
 	for _, c := range cases {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -237,9 +238,7 @@ func (c changes) tree() map[string]any {
 				list = make(map[string]any)
 				all[of] = list
 			}
-			for name, v := range values.(map[string]any) {
-				list[name] = v
-			}
+			maps.Copy(list, values.(map[string]any))
 		}
 	}
 	return all

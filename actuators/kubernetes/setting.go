@@ -147,21 +147,6 @@ func (s setting) inOrder(c Controls, res policy.Resource, to setting) error {
 		actuators.ErrRefused, c, res, to.Request, to.Limit)
 }
 
-// put writes s into what a container has.
-func (s setting) put(res policy.Resource, r *corev1.ResourceRequirements) {
-	set := func(list *corev1.ResourceList, text string) {
-		if text == "" {
-			return
-		}
-		if *list == nil {
-			*list = make(corev1.ResourceList)
-		}
-		(*list)[names[res]] = resource.MustParse(text)
-	}
-	set(&r.Requests, s.Request)
-	set(&r.Limits, s.Limit)
-}
-
 // tree is s as a patch writes it: {"requests": {"cpu": "1"}, "limits": ...}.
 func (s setting) tree(res policy.Resource) map[string]any {
 	t := make(map[string]any)
