@@ -17,7 +17,7 @@ func Platform() actuators.Platform {
 		Instead: map[policy.Resource]string{
 			policy.CPUs: "the kubelet's own CPU and topology managers own the processors of pods: run it with --cpu-manager-policy=static and --topology-manager-policy=single-numa-node, and give the pod whole cores, requests equal to limits (QoS class Guaranteed)",
 		},
-		Find:      find,
-		Probe:     probe,
+		Find:  find,
+		Probe: probe,
 	}
 }
