@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -98,7 +99,7 @@ func (a *Agent) Explain(_ context.Context, id string) (api.Explanation, error) {
 		if kept, err := a.journal.Decision(one.Decision.ID); err == nil {
 			x.Decision = kept
 		}
-		v := api.ViewAction(one)
+		v := api.ViewAction(a.newest(one))
 		x.Action = &v
 		return x, nil
 	}
@@ -108,11 +109,21 @@ func (a *Agent) Explain(_ context.Context, id string) (api.Explanation, error) {
 	x.Decision = d
 	if d.ActionID != "" {
 		if one, err := a.journal.Action(d.ActionID); err == nil {
-			v := api.ViewAction(one)
+			v := api.ViewAction(a.newest(one))
 			x.Action = &v
 		}
 	}
 	return x, nil
+}
+
+// newest is an action of the journal as the executor has it, if it is under way: that knows what is being
+// done right now.
+func (a *Agent) newest(one actuators.Action) actuators.Action {
+	active := a.executor.Active()
+	if i := slices.IndexFunc(active, func(o actuators.Action) bool { return o.ID == one.ID }); i >= 0 {
+		return active[i]
+	}
+	return one
 }
 
 func lookup(id string, err error) error {

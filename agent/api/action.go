@@ -22,16 +22,19 @@ type ActionView struct {
 	State      actuators.ActionState `json:"state"`
 	Reason     string                `json:"reason,omitempty"`
 	// PlanHash is what an approval binds to.
-	PlanHash  string                 `json:"plan_hash"`
-	Command   string                 `json:"command,omitempty"`
-	Notes     []string               `json:"notes,omitempty"`
-	Steps     []StepView             `json:"steps,omitempty"`
-	Times     []actuators.Transition `json:"times"`
-	Checks    []actuators.Check      `json:"checks,omitempty"`
-	Held      *policy.Held           `json:"held,omitempty"`
-	Approval  *actuators.Approval    `json:"approval,omitempty"`
-	Deadline  time.Time              `json:"deadline,omitzero"`
-	Diagnosis string                 `json:"diagnosis,omitempty"`
+	PlanHash string                 `json:"plan_hash"`
+	Command  string                 `json:"command,omitempty"`
+	Notes    []string               `json:"notes,omitempty"`
+	Steps    []StepView             `json:"steps,omitempty"`
+	Times    []actuators.Transition `json:"times"`
+	Checks   []actuators.Check      `json:"checks,omitempty"`
+	// Progress is what was done on the way and how long it took, Guide what the guide expects of the whole.
+	Progress  []ProgressView      `json:"progress,omitempty"`
+	Guide     *GuideView          `json:"guide,omitempty"`
+	Held      *policy.Held        `json:"held,omitempty"`
+	Approval  *actuators.Approval `json:"approval,omitempty"`
+	Deadline  time.Time           `json:"deadline,omitzero"`
+	Diagnosis string              `json:"diagnosis,omitempty"`
 	// RetryAfter is until when the same change is not tried again in the same circumstances.
 	RetryAfter time.Time `json:"retry_after,omitzero"`
 }
@@ -49,7 +52,8 @@ func ViewAction(a actuators.Action) ActionView {
 		ID: a.ID, DecisionID: a.Decision.ID, Target: a.TargetName, Driver: a.Driver,
 		Resource: a.Resource, Direction: a.Direction, From: a.From, To: a.To, Strategy: a.Plan.Strategy,
 		State: a.State, Reason: a.Reason, PlanHash: a.PlanHash, Command: a.Plan.Command, Notes: a.Plan.Notes,
-		Steps: viewSteps(a.Plan.Steps, a.Done), Times: a.Times, Checks: a.Checks, Held: a.Decision.Held,
+		Steps: viewSteps(a.Plan.Steps, a.Done), Times: a.Times, Checks: a.Checks,
+		Progress: viewProgress(a), Guide: viewGuide(a), Held: a.Decision.Held,
 		Approval: a.Approval, Deadline: a.Decision.Deadline, Diagnosis: a.Diagnosis, RetryAfter: a.RetryAfter,
 	}
 }

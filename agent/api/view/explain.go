@@ -148,6 +148,7 @@ func (v View) action(p *page, a api.ActionView) {
 			p.line("  %d. %s%s", i+1, s.Text, stepMark(a, s))
 		}
 	}
+	v.progress(p, a)
 	if len(a.Times) > 0 {
 		p.title("Course")
 		var rows [][]string

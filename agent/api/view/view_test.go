@@ -47,7 +47,10 @@ func TestTexts(t *testing.T) {
 		"explain_blind": func(v view.View, w io.Writer) error {
 			return v.Explain(w, api.Explanation{Now: noon, Decision: blind()})
 		},
-		"explain_operation": func(v view.View, w io.Writer) error { return v.Explain(w, operation()) },
+		"explain_restart_docker":     func(v view.View, w io.Writer) error { return v.Explain(w, restartedDocker()) },
+		"explain_restart_kubernetes": func(v view.View, w io.Writer) error { return v.Explain(w, restartedKubernetes()) },
+		"explain_restart_systemd":    func(v view.View, w io.Writer) error { return v.Explain(w, restartedSystemd()) },
+		"explain_operation":          func(v view.View, w io.Writer) error { return v.Explain(w, operation()) },
 	}
 	for name, write := range tests {
 		t.Run(name, func(t *testing.T) {
