@@ -94,7 +94,7 @@ func (d *Driver) effective(part *actuators.Part, u unit, f *facts) {
 		f.CPUs = above
 	}
 	f.CPUCeiling, f.MemoryCeiling = s.CPU.ParentLimit, s.Memory.ParentLimit
-	part.Cgroup = u.Cgroup
+	part.Cgroup, part.Allowed = u.Cgroup, f.CPUs
 	if part.PID == 0 && u.kind() == "scope" {
 		part.PID = d.firstProcess(u.Cgroup)
 	}
