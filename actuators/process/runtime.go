@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // A Kind is what runs a program.
@@ -72,14 +73,15 @@ func (r Runtime) String() string {
 
 // Describe is the runtime with what it does not follow, in one line.
 func (r Runtime) Describe() string {
-	text := r.String()
+	name := r.String()
 	if r.PID != 0 {
-		text += ", pid " + strconv.Itoa(r.PID)
+		name += ", pid " + strconv.Itoa(r.PID)
 	}
+	said := []string{name}
 	for _, f := range []Fixed{r.CPU, r.Memory} {
 		if f.Why != "" {
-			text += "; " + f.Why
+			said = append(said, f.Why)
 		}
 	}
-	return text
+	return strings.Join(said, "; ")
 }

@@ -70,11 +70,12 @@ func zeroed(words []string) []byte {
 // goProgram is as much of a program as tells which Go it was linked by: an ELF file with a section of
 // build information, as every linker since go1.18 writes it.
 func goProgram(version string, settings ...string) []byte {
-	mod := "path\texample.org/app\nmod\texample.org/app\t(devel)\t\n"
+	var mod strings.Builder
+	mod.WriteString("path\texample.org/app\nmod\texample.org/app\t(devel)\t\n")
 	for _, s := range settings {
-		mod += "build\t" + s + "\n"
+		mod.WriteString("build\t" + s + "\n")
 	}
-	framed := strings.Repeat("0", 16) + mod + strings.Repeat("1", 16)
+	framed := strings.Repeat("0", 16) + mod.String() + strings.Repeat("1", 16)
 	info := append([]byte("\xff Go buildinf:\x08\x02"), make([]byte, 16)...)
 	for _, text := range []string{version, framed} {
 		info = append(binary.AppendUvarint(info, uint64(len(text))), text...)

@@ -75,7 +75,7 @@ func TestCompose(t *testing.T) {
 	if o, _ := c.Create("node", "shared"); o.HostConfig.Memory != 1<<30 || o.HostConfig.MemorySwap != 1<<30 || o.HostConfig.NanoCPUs != 1e9 {
 		t.Errorf("the node has %d bytes, %d with swap, and %d nanocpus", o.HostConfig.Memory, o.HostConfig.MemorySwap, o.HostConfig.NanoCPUs)
 	}
-	for _, line := range strings.Split(file(t, ".env.example"), "\n") {
+	for line := range strings.SplitSeq(file(t, ".env.example"), "\n") {
 		if key, _, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") && !strings.Contains(file(t, "compose.yaml"), "${"+key) {
 			t.Errorf(".env.example says %s, and compose.yaml does not ask for it", key)
 		}
