@@ -48,7 +48,8 @@ var arrows = []arrow{
 	{"agent/api/...", "agent/api", "view writes its structs as text"},
 	{"agent/api/...", "actuators", "it shows actions"},
 	{"agent/api/...", "policy", "it shows decisions"},
-	{"agent/sizing", "agent/telemetry", "recorded demand"},
+	{"agent/sizing", "agent/telemetry", "a matrix is replayed over the same store as live"},
+	{"agent/sizing", "agent/config", "policies of agent.yaml are replayed"},
 	{"agent/sizing", "policy/...", "replay and capacity"},
 	{"agent/sizing", "node/api", "what a running node shows replaces constants"},
 

@@ -1,7 +1,9 @@
 package sizing
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +41,14 @@ type Score struct {
 
 // Replay runs one policy over one recording and judges it.
 func Replay(t replay.Trace, c Contestant, o replay.Options, prices *capacity.Prices) (Score, error) {
-	r, err := replay.Run(t, c.New(o), o)
+	p, err := c.New(o)
+	if err != nil {
+		return Score{}, err
+	}
+	r, err := replay.Run(t, p, o)
+	if closer, ok := p.(io.Closer); ok {
+		err = errors.Join(err, closer.Close())
+	}
 	if err != nil {
 		return Score{}, err
 	}

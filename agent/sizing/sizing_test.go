@@ -96,7 +96,7 @@ func TestPictureKeepsPeaks(t *testing.T) {
 	tr := replay.Trace{Name: "flat", Demand: make([]float64, 14*24*60)}
 	tr.Demand[7777] = 15
 	o := replay.Options{Host: 16, Start: 4, Min: 0.1}
-	c, err := sizing.ContestantsNamed([]string{"rightsize"})
+	c, err := sizing.ContestantsNamed([]string{"rightsize"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

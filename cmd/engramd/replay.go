@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/agent/sizing"
+	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/policy/capacity"
 	"github.com/engramd/engramd/policy/replay"
 )
@@ -26,6 +28,10 @@ type replaying struct {
 	pictures      string // folder
 	ending        string // of a picture's name
 	prices        string
+	target        string // of the agent
+	prometheus    string
+	query         string
+	period        string
 }
 
 func newReplay(o *options) *cobra.Command {
@@ -37,7 +43,12 @@ func newReplay(o *options) *cobra.Command {
 limit let through and whether it cut some off, and its size counts from the next minute.
 
 A recording is a CSV file: "timestamp,value" in per cent, which is scaled to --host-cpu, or
-"TIMESTAMP,CPU_USAGE_ACTUAL" in cores. Demand is held between samples.
+"TIMESTAMP,CPU_USAGE_ACTUAL" in cores. Demand is held between samples. --target takes what the agent has measured of a target,
+--prometheus and --query what a Prometheus server has, in cores.
+
+Beside the built-in policies there are those of agent.yaml by their names, under their target's limits, cooldowns and budgets, and guide,
+which is the scaling guide's CPU matrix. A recording of CPU has no latency: a matrix that asks for it sees 5 ms while the demand fits, and 100 ms
+while some is cut off. Nothing is taken back in a replay.
 
 SLACK is the part of the limits that was not used, UNMET the part of the demand above the limit, OVER the part
 of the time, WEIGHTED the slack of each minute weighted by its demand; REGRET is how much more was held than by limits
@@ -48,8 +59,8 @@ that know the future, leave nothing unmet and change as often. All are per cent.
   engramd replay --policy all --pictures out/ *.csv
   engramd replay --policy rightsize --format json week.csv | jq .slack`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{errors.New("replay: want at least one recording, a CSV file; see engramd replay --help")}
+			if len(args) == 0 && r.target == "" && r.query == "" {
+				return usageError{errors.New("replay: want at least one recording, a CSV file, or --target or --query; see engramd replay --help")}
 			}
 			return nil
 		},
@@ -63,6 +74,10 @@ that know the future, leave nothing unmet and change as often. All are per cent.
 	f.StringVar(&r.format, "format", "", "table or json (default: as -o says)")
 	f.StringVar(&r.pictures, "pictures", "", "folder for a picture of demand, limit and actions of each trace and policy")
 	f.StringVar(&r.ending, "picture-format", "svg", "svg or png")
+	f.StringVar(&r.target, "target", "", "replay what the agent has measured of this target")
+	f.StringVar(&r.prometheus, "prometheus", "", "address of a Prometheus server, for --query")
+	f.StringVar(&r.query, "query", "", "PromQL in cores, one series: of --prometheus, else of the agent")
+	f.StringVar(&r.period, "period", "14d", "how far back, for --target and --query")
 	f.StringVar(&r.prices, "prices", "", "file with a table of prices, as for capacity, for the cost of a month")
 	return cmd
 }
@@ -91,7 +106,7 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	if err := r.circumstances.Validate(); err != nil {
 		return usageError{fmt.Errorf("replay: %w", err)}
 	}
-	chosen, err := sizing.ContestantsNamed(r.policies)
+	chosen, err := sizing.ContestantsNamed(r.policies, r.own)
 	if err != nil {
 		return usageError{fmt.Errorf("--policy: %w", err)}
 	}
@@ -110,7 +125,67 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 		}
 		traces = append(traces, t)
 	}
+	if asked, err := r.recorded(cmd); err != nil {
+		return err
+	} else if asked != nil {
+		traces = append(traces, *asked)
+	}
 	return r.all(cmd, traces, chosen, prices)
+}
+
+// recorded asks for a recording, nil if none is wanted.
+func (r *replaying) recorded(cmd *cobra.Command) (*replay.Trace, error) {
+	name, query := r.target, r.query
+	switch {
+	case r.target != "" && r.query != "", r.prometheus != "" && r.query == "":
+		return nil, usageError{errors.New("--target goes by itself, and --prometheus with --query")}
+	case r.target != "":
+		query = sizing.CPUDemand(r.target)
+	case r.query != "":
+		name = "query"
+	default:
+		return nil, nil
+	}
+	period, err := policy.ParseDuration(r.period)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--period: %w", err)}
+	}
+	var source sizing.Querier
+	if r.prometheus != "" {
+		source, err = sizing.Prometheus(r.prometheus)
+		if err != nil {
+			return nil, usageError{err}
+		}
+	} else {
+		c, err := r.client()
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		source = c.Query()
+	}
+	t, err := sizing.Recorded(cmd.Context(), source, name, query, time.Now(), period)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range t.Notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", t.Name, note)
+	}
+	return &t, nil
+}
+
+// own finds a policy of agent.yaml, or the guide's.
+func (r *replaying) own(name string) (sizing.Contestant, bool, error) {
+	if name == "guide" {
+		c, err := sizing.Guide()
+		return c, true, err
+	}
+	cfg, err := r.load()
+	if err != nil {
+		return sizing.Contestant{}, false, err
+	}
+	c, ok := sizing.Configured(cfg, name)
+	return c, ok, nil
 }
 
 func (r *replaying) priceTable() (*capacity.Prices, error) {

@@ -97,3 +97,30 @@ func (w *Trace) First(value float64) (at time.Time, ok bool) {
 	}
 	return time.Time{}, false
 }
+
+// Mean is the mean of the value over (from, to], as far as it was seen; false if it was not by then.
+func (w *Trace) Mean(from, to time.Time) (mean float64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sum, since := 0.0, time.Duration(0)
+	for i, s := range w.seen {
+		begins, ends := s.At, to
+		if i+1 < len(w.seen) {
+			ends = w.seen[i+1].At
+		}
+		if begins.Before(from) {
+			begins = from
+		}
+		if ends.After(to) {
+			ends = to
+		}
+		if d := ends.Sub(begins); d > 0 {
+			sum += s.Value * d.Seconds()
+			since += d
+		}
+	}
+	if since <= 0 {
+		return 0, false
+	}
+	return sum / since.Seconds(), true
+}

@@ -44,7 +44,11 @@ func run(docs string, o replay.Options, paths []string) error {
 		traces = append(traces, t)
 	}
 	var scores []sizing.Score
-	for _, c := range append(sizing.Contestants(), autoscaler()) {
+	guide, err := sizing.Guide()
+	if err != nil {
+		return err
+	}
+	for _, c := range append(sizing.Contestants(), autoscaler(), guide) {
 		for _, t := range traces {
 			s, err := sizing.Replay(t, c, o, nil)
 			if err != nil {

@@ -20,7 +20,7 @@ const (
 
 // autoscaler is the baseline that the product does not carry.
 func autoscaler() sizing.Contestant {
-	return sizing.Contestant{Name: "vpa", Says: "the recommender of the Vertical Pod Autoscaler 1.8, request = limit", New: func(replay.Options) replay.Policy { return newPolicy() }}
+	return sizing.Contestant{Name: "vpa", Says: "the recommender of the Vertical Pod Autoscaler 1.8, request = limit", New: func(replay.Options) (replay.Policy, error) { return newPolicy(), nil }}
 }
 
 // A policy is the recommender with its defaults, request = limit.

@@ -19,7 +19,7 @@ const maxBody = 64 << 10
 // controls routes the endpoints by which a test steers the service.
 func (s *Service) controls(mux *http.ServeMux) {
 	for path, change := range map[string]func(url.Values) error{
-		"/spin": s.spin, "/memory": s.memory, "/cache": s.cache, "/fail": s.fail, "/snapshot": s.snapshot,
+		"/spin": s.spin, "/demand": s.want, "/memory": s.memory, "/cache": s.cache, "/fail": s.fail, "/snapshot": s.snapshot,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			if err := change(r.URL.Query()); err != nil {
@@ -49,6 +49,16 @@ func (s *Service) spin(query url.Values) error {
 		return errors.New("want ?on or ?off")
 	}
 	s.spinner.set(threads)
+	return nil
+}
+
+// want has the service want so many cores, evenly: /demand?cores=0.75.
+func (s *Service) want(query url.Values) error {
+	cores, err := strconv.ParseFloat(query.Get("cores"), 64)
+	if err != nil || !(cores >= 0 && cores <= demandThreads) {
+		return fmt.Errorf("cores=%q: want 0 to %d", query.Get("cores"), demandThreads)
+	}
+	s.demand.set(cores)
 	return nil
 }
 

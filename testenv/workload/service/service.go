@@ -36,6 +36,7 @@ type Service struct {
 	faults      faults
 	hoard       hoard
 	spinner     spinner
+	demand      demand
 	usage       usage
 	lock        sync.Mutex   // what /lock fights for
 	lockWaiters atomic.Int64 // requests that wait for it or hold it
