@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +19,39 @@ import (
 // FieldManager is the name under which Apply changes objects: that of kubectl, whose part it plays.
 const FieldManager = "kubectl"
 
-// Apply applies the objects of a YAML text as `kubectl apply --server-side --force-conflicts` does. Those without a
-// namespace go to the given one.
+// Apply applies the objects of a YAML text as `kubectl apply --server-side --force-conflicts` does: who applies them owns
+// every field from then on. Those without a namespace go to the given one.
 func (c *Cluster) Apply(t testing.TB, namespace, manifest string) {
+	t.Helper()
+	c.each(t, namespace, manifest, func(to dynamic.ResourceInterface, object *unstructured.Unstructured) error {
+		_, err := to.Apply(t.Context(), object.GetName(), object, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+		return err
+	})
+}
+
+// Create makes the objects of a YAML text as `kubectl create` does: nobody applies them again.
+func (c *Cluster) Create(t testing.TB, namespace, manifest string) {
+	t.Helper()
+	c.each(t, namespace, manifest, func(to dynamic.ResourceInterface, object *unstructured.Unstructured) error {
+		_, err := to.Create(t.Context(), object, metav1.CreateOptions{FieldManager: FieldManager + "-create"})
+		return err
+	})
+}
+
+// each does something with each object of a YAML text.
+func (c *Cluster) each(t testing.TB, namespace, manifest string, do func(dynamic.ResourceInterface, *unstructured.Unstructured) error) {
 	t.Helper()
 	objects, err := decode(manifest)
 	if err != nil {
-		t.Fatalf("testenv: apply: %v", err)
+		t.Fatalf("testenv: %v", err)
 	}
 	for _, object := range objects {
-		if err := c.apply(t.Context(), namespace, object); err != nil {
-			t.Fatalf("testenv: apply %s %s: %v", object.GetKind(), object.GetName(), err)
+		resource, err := c.resource(namespace, object)
+		if err == nil {
+			err = do(resource, object)
+		}
+		if err != nil {
+			t.Fatalf("testenv: %s %s: %v", object.GetKind(), object.GetName(), err)
 		}
 	}
 }
@@ -49,24 +70,23 @@ func decode(manifest string) (objects []*unstructured.Unstructured, err error) {
 	}
 }
 
-func (c *Cluster) apply(ctx context.Context, namespace string, object *unstructured.Unstructured) error {
+// resource is where an object goes.
+func (c *Cluster) resource(namespace string, object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	client, err := dynamic.NewForConfig(c.admin)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
 	kind := object.GroupVersionKind()
 	mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		if own := object.GetNamespace(); own != "" {
-			namespace = own
-		}
-		resource = client.Resource(mapping.Resource).Namespace(namespace)
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return client.Resource(mapping.Resource), nil
 	}
-	_, err = resource.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-	return err
+	if own := object.GetNamespace(); own != "" {
+		namespace = own
+	}
+	return client.Resource(mapping.Resource).Namespace(namespace), nil
 }
