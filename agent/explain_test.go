@@ -30,9 +30,9 @@ func TestExplainShowsWhatIsBeingDone(t *testing.T) {
 		w.killNow()
 		w.start("agent.yaml")
 		w.pass(20 * time.Minute)
-		want = append(want, "settle", "validate")
-		if got, last := explained(); !slices.Equal(got, want) || last.TookSeconds == nil || *last.TookSeconds < 120 {
-			t.Errorf("in the end: %v, %+v", got, last)
+		want = append(want, "validate") // what the killed one was at had not been written down yet
+		if got, last := explained(); !slices.Equal(got, want) || last.TookSeconds == nil || *last.TookSeconds < 60 {
+			t.Errorf("in the end: %v, %+v, %v", got, last, *last.TookSeconds)
 		}
 		old := w.actions()[0]
 		old.Progress = nil
