@@ -96,6 +96,14 @@ func TestE2ERolloutAndBack(t *testing.T) {
 			pods := map[string]int{"Deployment": 2, "DaemonSet": 1}[kind]
 			target := byRestart(b.run(t, service{kind: kind, name: "web", pods: pods, resources: requirements("100m", "64Mi")}))
 			before, _ := b.object(t, kind, "web")
+			if kind == "Deployment" { // limit and request of different hands
+				b.setTemplate(t, kind, "web", `{"spec":{"template":{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"90m"}}}]}}}}`)
+				testenv.Eventually(t, time.Minute, "the rollout is over", func() bool {
+					_, err := b.driver.Plan(target, b.observe(t, target), cpu(200))
+					return err == nil
+				})
+				before, _ = b.object(t, kind, "web")
+			}
 			plan := b.plan(t, target, cpu(200))
 			if err := b.do(t, target, plan); err != nil {
 				t.Fatal(err)

@@ -70,6 +70,11 @@ func (d *Driver) resizePod(ctx context.Context, j job, p corev1.Pod, r resize) e
 			return err
 		}
 	}
+	if !now.have(r.Changes) {
+		if err := d.room(ctx, j, p, r); err != nil {
+			return err
+		}
+	}
 	err = d.settle(ctx, j, p, r)
 	if errors.Is(err, errReplaced) {
 		return d.resizeSuccessors(ctx, j, r)

@@ -48,6 +48,25 @@ func TestRolloutGivesOwnershipBack(t *testing.T) {
 	}
 }
 
+// Limit and request may have been written by different hands.
+func TestRolloutGivesOwnershipBackToEach(t *testing.T) {
+	m := newModel(t)
+	target := byRestart(m.start(service{pods: 1, resources: ratio("100m", "200m")}))
+	m.changeTemplate("web", func(c *corev1.Container) { c.Resources.Limits = quantities("300m") })
+	before := managed(m.deployment("web"))
+	if _, ok := before["kubectl-edit Update"]; !ok {
+		t.Fatal("the limit is not that of the other manager")
+	}
+	plan := m.planned(target, cpu(600))
+	m.must(m.do(target, plan))
+	for range 2 {
+		m.must(m.undo(target, plan))
+		if diff := cmp.Diff(before, managed(m.deployment("web"))); diff != "" {
+			t.Errorf("managed fields after undo (-before +after):\n%s", diff)
+		}
+	}
+}
+
 // An apply says all that a manager wants: a second one must not drop what the first one set.
 func TestSecondRolloutKeepsTheFirst(t *testing.T) {
 	m := newModel(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,9 @@ func (j job) writeBack(ctx context.Context, t template) error {
 	case !now.have(t.Changes.back()):
 		return t.superseded(now)
 	}
+	if w, err = j.returnFields(ctx, w, t); err != nil {
+		return err
+	}
 	return j.disown(ctx, w, t)
 }
 
@@ -104,10 +108,21 @@ func (j job) disown(ctx context.Context, w workload, t template) error {
 	}
 	is := appliedBy(w, manager)
 	rest := is.without(t.Container, t.Changes.back(), t.Owners)
-	if len(rest) == len(is) && len(is) > 0 {
+	if _, stays := rest[t.Container]; stays == lists(w, manager, t.Container) && maps.EqualFunc(is, rest, maps.Equal) {
 		return nil
 	}
 	return j.cluster.apply(ctx, w, rest)
+}
+
+// lists reports whether the container is among what manager applies, be it by its name alone.
+func lists(w workload, manager, container string) bool {
+	return slices.ContainsFunc(w.meta.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
+		var root fieldSet
+		if e.Manager != manager || e.Operation != metav1.ManagedFieldsOperationApply || e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &root) != nil {
+			return false
+		}
+		return root.at("f:spec", "f:template", "f:spec", "f:containers", key(container)) != nil
+	})
 }
 
 // applies reports whether manager has applied anything to w.
