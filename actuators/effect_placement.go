@@ -33,6 +33,9 @@ func (r *run) placed(ctx context.Context, w *watch, before, after Baseline) find
 		return harm
 	}
 	w.harm = 0
+	if r.a.wanted() {
+		return finding{nil, harm.text}
+	}
 	return r.triggerLeft(ctx)
 }
 

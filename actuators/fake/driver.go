@@ -29,6 +29,8 @@ type Service struct {
 	Recreated string
 	// StartFor is how long a container takes to become healthy.
 	StartFor time.Duration
+	// Allowed are the processors that it could have; nil is not known, and then none can be chosen.
+	Allowed policy.IDs
 }
 
 // A container is one run of a service.
@@ -141,9 +143,21 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 			ID: c.id, Name: c.name, StartedAt: c.startedAt, Running: c.running, Healthy: sv.health(c),
 			Restarts: c.restarts, OOMKilled: c.oom, Configured: clone(c.configured), Effective: shown(c), Raw: raw,
 		}}
+		if sv.Allowed != nil {
+			allow(&st.Parts[0], sv.Allowed)
+		}
 		return nil
 	})
 	return st, err
+}
+
+// allow shows a part on a host whose processors can be chosen: it may run on all of them until some are.
+func allow(p *actuators.Part, cpus policy.IDs) {
+	p.Allowed = cpus
+	if _, chosen := p.Configured[policy.CPUs]; !chosen {
+		p.Configured[policy.CPUs] = policy.Quantity{}
+		p.Effective[policy.CPUs] = policy.Unlimited()
+	}
 }
 
 // shown is what the platform shows of a container: every resource it knows, unset as unlimited.
