@@ -49,11 +49,22 @@ func Find(root string, pid int) (Group, error) {
 	if err != nil {
 		return Group{}, fmt.Errorf("find cgroup of process %d: %w", pid, err)
 	}
-	g, err := resolve(root, members)
-	if err != nil {
-		return Group{}, fmt.Errorf("find cgroup of process %d: %w", pid, err)
+	g, err := resolve(filepath.Join(root, "proc/self/mountinfo"), root, members)
+	if err == nil {
+		return g, nil
 	}
-	return g, nil
+	if g, ok := seenByItself(root, pid, members); ok {
+		return g, nil
+	}
+	return Group{}, fmt.Errorf("find cgroup of process %d: %w", pid, err)
+}
+
+// seenByItself resolves a process in another namespace of control groups, such as that of the next
+// container of a pod, by what is mounted where it is: its root can be entered by who may trace it.
+func seenByItself(root string, pid int, members []membership) (Group, bool) {
+	own := filepath.Join(root, "proc", strconv.Itoa(pid))
+	g, err := resolve(filepath.Join(own, "mountinfo"), filepath.Join(own, "root"), members)
+	return g, err == nil
 }
 
 // At resolves the group that has the same path in every hierarchy, as container engines and systemd
@@ -61,15 +72,15 @@ func Find(root string, pid int) (Group, error) {
 func At(root, path string) (Group, error) {
 	members := []membership{{path: path}}
 	members = append(members, membership{controllers: controllers, path: path})
-	g, err := resolve(root, members)
+	g, err := resolve(filepath.Join(root, "proc/self/mountinfo"), root, members)
 	if err != nil {
 		return Group{}, fmt.Errorf("find cgroup %s: %w", path, err)
 	}
 	return g, nil
 }
 
-func resolve(root string, members []membership) (Group, error) {
-	name := filepath.Join(root, "proc/self/mountinfo")
+// resolve finds the group among the mounts that are listed in the file name, whose points are below root.
+func resolve(name, root string, members []membership) (Group, error) {
 	text, err := readFile(name)
 	if err != nil {
 		return Group{}, err
@@ -138,8 +149,10 @@ func locate(root string, mounts []mount, controller, group string) (dir, error) 
 
 // within returns what is left of group below root, and whether it is below it at all.
 func within(root, group string) (string, bool) {
-	root = strings.TrimSuffix(path.Clean(root), "/")
-	group = path.Clean(group)
+	if !strings.Contains(root+group, "..") { // of another namespace the kernel writes ways up, and these must agree
+		root, group = path.Clean(root), path.Clean(group)
+	}
+	root = strings.TrimSuffix(root, "/")
 	below, ok := strings.CutPrefix(group, root)
 	if !ok || below != "" && below[0] != '/' {
 		return "", false
