@@ -20,6 +20,7 @@ import (
 	"github.com/engramd/engramd/agent/events"
 	"github.com/engramd/engramd/agent/journal"
 	"github.com/engramd/engramd/agent/journal/hostlock"
+	"github.com/engramd/engramd/agent/sizing"
 	"github.com/engramd/engramd/agent/telemetry"
 	"github.com/engramd/engramd/node/threads"
 	"github.com/engramd/engramd/policy"
@@ -65,6 +66,8 @@ type Agent struct {
 	alerts alerts
 	// collect has the samples of a configuration and of the loop's targets collected.
 	collect func(telemetry.Config) error
+	// recorded answers what was measured over time, for reports.
+	recorded sizing.Querier
 	// endpoints lists what is scraped.
 	endpoints func() []telemetry.Endpoint
 	listener  net.Listener // of the API

@@ -27,6 +27,7 @@ type loop struct {
 	last    time.Time           // of the last tick
 	took    time.Duration       // the last tick
 	pruned  time.Time           // when the journal's history was pruned last
+	reports reports
 	windows map[string]*policy.MaintenanceWindow
 	// unclosed are the actions whose outcome could not be written on their decision, by id.
 	unclosed map[string]actuators.Action
@@ -128,6 +129,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 		a.decide(ctx, t, l.at)
 		a.reconcile(ctx, t)
 	}
+	a.report(ctx, l.at)
 	a.loop.last = l.at
 	a.showMetrics(l.at)
 	a.loop.took = time.Since(began) + l.took

@@ -67,7 +67,7 @@ func (a *Agent) openWorld() error {
 	if err != nil {
 		return err
 	}
-	a.senses, a.alerts, a.collect, a.endpoints = t, r, t.Reload, t.Endpoints
+	a.senses, a.alerts, a.collect, a.endpoints, a.recorded = t, r, t.Reload, t.Endpoints, t
 	a.parts = append(a.parts, part{"metrics", t.Run}, part{"rules", r.Run})
 	if err := a.openServer(t.Handler(a.opts.Version, r.RuleGroups)); err != nil {
 		return err

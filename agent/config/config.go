@@ -37,6 +37,7 @@ type Config struct {
 	Rules     Rules
 	Safety    Safety
 	Events    Events
+	Report    *Report // nil: none
 
 	// Warnings are what a person should know and what is no fault; `engramd check` prints them.
 	Warnings []Warning

@@ -48,6 +48,8 @@ type document struct {
 	Safety safetySection `yaml:"safety"`
 	// Events are where events go, beside the metrics and data_dir/events.jsonl.
 	Events Events `yaml:"events"`
+	// Report says at regular times what targets used and should have; none if absent.
+	Report *Report `yaml:"report,omitempty"`
 }
 
 // newDocument returns what holds where a file says nothing. The numbers are the guides' where they

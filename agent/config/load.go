@@ -103,6 +103,7 @@ func (r *resolver) resolve() {
 	r.policies()
 	r.rules()
 	r.events()
+	r.report()
 	for _, w := range r.alike {
 		r.warn(w.at, strings.ReplaceAll(w.text, targetHere, strings.Join(w.targets, ", ")))
 	}

@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/agent/sizing"
+	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/policy/capacity"
+)
+
+// reportTimes are when each kind of report is due, on the host's clock, and how far back it looks.
+var reportTimes = map[string]struct {
+	cron   string
+	period time.Duration
+}{
+	"weekly":    {"0 6 * * 1", 7 * 24 * time.Hour},
+	"monthly":   {"0 6 1 * *", 30 * 24 * time.Hour},
+	"quarterly": {"0 6 1 1,4,7,10 *", 90 * 24 * time.Hour},
+}
+
+// reports is what the loop remembers of reports.
+type reports struct {
+	last    time.Time // that one was made, or since when one is waited for
+	read    bool      // last was read from the journal
+	writing bool
+}
+
+const reportKey = "report/last"
+
+// report writes a report beside the loop, if one is due. One that was missed while engramd did not run is
+// made at the next start.
+func (a *Agent) report(ctx context.Context, now time.Time) {
+	r, cfg := &a.loop.reports, a.loop.cfg.Report
+	if cfg == nil || r.writing {
+		return
+	}
+	if !r.read {
+		r.read = true
+		a.logError("read when a report was made last", a.restoreMeta(reportKey, &r.last))
+		if r.last.IsZero() || r.last.After(now) {
+			a.reported(now)
+		}
+	}
+	when := reportTimes[cfg.Every]
+	times, err := cron.ParseStandard(when.cron)
+	if err != nil || now.Before(times.Next(r.last)) {
+		return
+	}
+	r.writing = true
+	dir, from := a.loop.cfg.DataDir, a.recorded
+	a.loop.beside.Go(func() {
+		path, text, err := writeReport(ctx, from, *cfg, dir, now, when.period)
+		_, _ = call(ctx, a.inbox, func() (struct{}, error) {
+			r.writing = false
+			a.reported(now)
+			e := policy.Event{Type: policy.EventAgent, Severity: policy.Info, Message: text, Details: map[string]string{"report": path}}
+			if err != nil {
+				e.Severity, e.Message, e.Details = policy.Warning, fmt.Sprintf("the %s report was not made: %v", cfg.Every, err), nil
+			}
+			a.emit(e)
+			return struct{}{}, nil
+		})
+	})
+}
+
+// reported remembers that a report was made, or is waited for from now on.
+func (a *Agent) reported(now time.Time) {
+	a.loop.reports.last = now
+	text, err := json.Marshal(now)
+	if err == nil {
+		err = a.journal.PutMeta(reportKey, text)
+	}
+	a.logError("keep when a report was made", err)
+}
+
+// writeReport analyses a period and writes it to data_dir/reports, whole or not at all. text is for people.
+func writeReport(ctx context.Context, q sizing.Querier, cfg config.Report, dataDir string, now time.Time, period time.Duration) (path, text string, err error) {
+	o := sizing.AnalyzeOptions{Now: now, Period: period}
+	if cfg.Prices != "" {
+		var p capacity.Prices
+		if p, err = sizing.ReadPrices(cfg.Prices); err != nil {
+			return "", "", err
+		}
+		o.Prices = &p
+	}
+	found, err := sizing.Analyze(ctx, q, o)
+	if err != nil {
+		return "", "", err
+	}
+	out, err := json.MarshalIndent(found, "", "  ")
+	if err != nil {
+		return "", "", err
+	}
+	dir := filepath.Join(dataDir, "reports")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", "", err
+	}
+	path = filepath.Join(dir, cfg.Every+"-"+now.Format(time.DateOnly)+".json")
+	part := path + ".part"
+	if err = os.WriteFile(part, append(out, '\n'), 0o600); err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		os.Remove(part)
+		return "", "", err
+	}
+	return path, fmt.Sprintf("the %s report on %d targets is in %s", cfg.Every, len(found.Targets), path), nil
+}
