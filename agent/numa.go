@@ -36,16 +36,30 @@ func (a *Agent) pinned(t *target) []policy.Pinned {
 		if other == t || a.admission(other) != "" {
 			continue
 		}
-		q := other.sizes[policy.CPUs]
+		sizes := other.sizesNow()
+		q := sizes[policy.CPUs]
 		for _, one := range other.open() {
 			if one.Resource == policy.CPUs && one.State != actuators.Waiting && one.State != actuators.RollingBack {
 				q = one.To
 			}
 		}
 		if cpus := q.IDs(); len(cpus) > 0 {
-			bytes, _ := other.sizes[policy.Memory].Amount()
+			bytes, _ := sizes[policy.Memory].Amount()
 			all = append(all, policy.Pinned{Target: name, CPUs: cpus, MemoryBytes: bytes})
 		}
 	}
 	return all
+}
+
+// sizesNow is what the target had when it was observed last, by now or, if that failed, at its last turn:
+// its own turn may come later than that of whom this is asked for.
+func (t *target) sizesNow() policy.Size {
+	for _, name := range t.cfg.Drivers {
+		for _, p := range t.observer.last(name).state.Parts {
+			if _, ok := p.Configured[policy.CPUs]; ok {
+				return p.Configured
+			}
+		}
+	}
+	return t.sizes
 }
