@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/engramd/engramd/actuators"
 )
@@ -81,10 +82,15 @@ func (r *resizing) do(ctx context.Context) error {
 		return err
 	}
 	written, err := r.write()
-	if err != nil || !written {
+	if err != nil || !written && !r.unread(u) {
 		return err
 	}
 	return r.m.reload(ctx)
+}
+
+// unread reports whether files that were written before have not been loaded yet.
+func (r *resizing) unread(u unit) bool {
+	return slices.ContainsFunc(r.Settings, func(s setting) bool { return s.Way != byProperty && u.Settings[s.Key] != s.Value })
 }
 
 // write brings the files of what is not set by property to where they should be, and reports whether
@@ -94,7 +100,7 @@ func (r *resizing) write() (changed bool, err error) {
 		var did bool
 		switch s.Way {
 		case byDropIn:
-			line := assignment(s.Key, s.Value)
+			line := inDropIn(s.Key, s.Value)
 			did, err = r.putFiles(s.Key, r.was.Settings[i].Control, &line)
 		case byClearing:
 			did, err = r.putFiles(s.Key, nil, nil)
@@ -109,7 +115,7 @@ func (r *resizing) write() (changed bool, err error) {
 	return changed, nil
 }
 
-// putFiles makes the two files of one setting so: control is the whole text of one, own the line of
+// putFiles makes the two files of one setting so: control is the whole text of one, own the lines of
 // the other.
 func (r *resizing) putFiles(key string, control, own *string) (changed bool, err error) {
 	name, ownName := r.places().controlFile(r.Unit, key), r.places().ownFile(r.Unit)
@@ -125,7 +131,7 @@ func (r *resizing) putFiles(key string, control, own *string) (changed bool, err
 	if text != nil {
 		before = *text
 	}
-	after := withLine(before, r.Unit, key, own)
+	after := withLines(before, r.Unit, key, own)
 	switch {
 	case after == before:
 		if after == "" { // a directory made, and nothing else

@@ -27,7 +27,7 @@ func (p *planner) command(strategy policy.Strategy) string {
 			case byProperty:
 				words = append(words, assignment(s.Key, s.Value))
 			case byDropIn:
-				lines = append(lines, fmt.Sprintf("printf '[%s]\\n%s\\n' >> %s", section(c.Unit), assignment(s.Key, s.Value), own))
+				lines = append(lines, fmt.Sprintf("printf '[%s]\\n%s\\n' >> %s", section(c.Unit), strings.ReplaceAll(inDropIn(s.Key, s.Value), "\n", `\n`), own))
 				reload = true
 			case byClearing:
 				removed = append(removed, c.places().controlFile(c.Unit, s.Key))

@@ -47,9 +47,9 @@ func logicalLines(text string) []string {
 	return done
 }
 
-// withLine is the driver's own drop-in with the line of a setting in place of what it had, or without
-// it if line is nil. It is "" when nothing is left in it. What somebody else wrote into it stays.
-func withLine(text, unit, key string, line *string) string {
+// withLines is the driver's own drop-in with the lines of a setting in place of what it had, or without
+// them if lines is nil. It is "" when nothing is left in it. What somebody else wrote into it stays.
+func withLines(text, unit, key string, lines *string) string {
 	var kept []string
 	for l := range strings.Lines(text) {
 		l = strings.TrimRight(l, "\r\n")
@@ -57,13 +57,13 @@ func withLine(text, unit, key string, line *string) string {
 			kept = append(kept, l)
 			continue
 		}
-		if line != nil {
-			kept = append(kept, *line)
-			line = nil
+		if lines != nil {
+			kept = append(kept, *lines)
+			lines = nil
 		}
 	}
-	if line != nil {
-		kept = inserted(kept, "["+section(unit)+"]", *line)
+	if lines != nil {
+		kept = inserted(kept, "["+section(unit)+"]", *lines)
 	}
 	if !slices.ContainsFunc(kept, matters) {
 		return ""
@@ -98,13 +98,17 @@ func sets(line, key string) bool {
 	return ok && strings.TrimSpace(k) == key
 }
 
-// lineOf finds the line of a setting in the driver's own drop-in.
-func lineOf(text, key string) *string {
+// linesOf finds the lines of a setting in the driver's own drop-in, nil for none.
+func linesOf(text, key string) *string {
+	var found []string
 	for l := range strings.Lines(text) {
 		l = strings.TrimRight(l, "\r\n")
 		if sets(l, key) {
-			return &l
+			found = append(found, l)
 		}
 	}
-	return nil
+	if found == nil {
+		return nil
+	}
+	return new(strings.Join(found, "\n"))
 }

@@ -11,7 +11,7 @@ type (
 var (
 	Check       = check
 	Assignments = assignments
-	WithLine    = withLine
+	WithLines   = withLines
 	MaskIDs     = maskIDs
 	IDsMask     = idsMask
 	TextOf      = textOf

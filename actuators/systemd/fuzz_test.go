@@ -43,17 +43,17 @@ func FuzzOwnDropIn(f *testing.F) {
 			return
 		}
 		before := systemd.Assignments(text)
-		with := systemd.WithLine(text, "a.service", key, &line)
+		with := systemd.WithLines(text, "a.service", key, &line)
 		got := systemd.Assignments(with)
 		before[key] = strings.TrimSpace(strings.TrimPrefix(line, key+"="))
 		if diff := cmp.Diff(before, got); diff != "" {
 			t.Fatalf("put into %q: %q (-want +got):\n%s", text, with, diff)
 		}
-		if again := systemd.WithLine(with, "a.service", key, &line); again != with {
+		if again := systemd.WithLines(with, "a.service", key, &line); again != with {
 			t.Errorf("put twice: %q, then %q", with, again)
 		}
 		delete(before, key)
-		if diff := cmp.Diff(before, systemd.Assignments(systemd.WithLine(with, "a.service", key, nil))); diff != "" {
+		if diff := cmp.Diff(before, systemd.Assignments(systemd.WithLines(with, "a.service", key, nil))); diff != "" {
 			t.Errorf("taken out (-want +got):\n%s", diff)
 		}
 	})

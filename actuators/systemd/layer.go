@@ -54,12 +54,12 @@ func (p places) ownFile(unit string) string { return filepath.Join(p.own, unit+"
 type layer struct {
 	Value   string  `json:"value,omitempty"`
 	Control *string `json:"control,omitempty"` // the whole file; nil for none
-	Own     *string `json:"own,omitempty"`     // the line; nil for none
+	Own     *string `json:"own,omitempty"`     // the lines; nil for none
 	// Ours says that the control file, if there is one, is the driver's.
 	Ours bool `json:"ours,omitempty"`
 	// Others is a file of somebody else that sets it, "" for none.
 	Others string `json:"others,omitempty"`
-	// Beaten is the file that would win over the control file at the next daemon-reload, Beats the one
+	// Beaten is a file that would win over the control file at the next daemon-reload, Beats the one
 	// that would win over the own drop-in too.
 	Beaten string `json:"beaten,omitempty"`
 	Beats  string `json:"beats,omitempty"`
@@ -82,7 +82,7 @@ func (f files) layers(u unit, p places, found []file) (map[string]layer, error) 
 			return nil, err
 		}
 		if own != nil {
-			l.Own = lineOf(*own, key)
+			l.Own = linesOf(*own, key)
 		}
 		l.rank(key, name, p.ownFile(u.Name), found)
 		all[key] = l
@@ -91,7 +91,8 @@ func (f files) layers(u unit, p places, found []file) (map[string]layer, error) 
 }
 
 // rank finds the files that stand above the driver's. Of two files of one name only one is read, so
-// such a file stands above too, whatever it sets.
+// such a file stands above too, whatever it sets. Sets of numbers add up over all files that do not
+// begin with an empty assignment, as those of SetUnitProperties do not.
 func (l *layer) rank(key, control, own string, found []file) {
 	for _, f := range found {
 		_, sets := f.sets[key]
@@ -106,7 +107,8 @@ func (l *layer) rank(key, control, own string, found []file) {
 		case f.name() == OwnDropIn || sets && isDropIn(f.path) && f.name() > OwnDropIn:
 			l.Beats = f.path
 		}
-		if f.name() == filepath.Base(control) || sets && isDropIn(f.path) && f.name() > filepath.Base(control) {
+		above := isDropIn(f.path) && f.name() > filepath.Base(control)
+		if f.name() == filepath.Base(control) || sets && (above || isMask(key)) {
 			l.Beaten = f.path
 		}
 		if sets {

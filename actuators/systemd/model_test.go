@@ -171,7 +171,13 @@ func (m *model) merge(u *modelUnit, path string) {
 		if !ok || !slices.Contains(systemd.Keys, key) {
 			continue
 		}
-		if canonical := m.canonical(key, value); canonical == "" {
+		canonical := m.canonical(key, value)
+		if strings.HasPrefix(key, "Allowed") && canonical != "" { // sets add up over lines and files
+			was, _ := policy.ParseIDs(u.loaded[key])
+			more, _ := policy.ParseIDs(canonical)
+			canonical = was.Or(more).String()
+		}
+		if canonical == "" {
 			delete(u.loaded, key)
 		} else {
 			u.loaded[key] = canonical

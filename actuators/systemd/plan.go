@@ -140,7 +140,7 @@ func (p *planner) set(settings []setting) error {
 			back = append(back, fmt.Sprintf("%s %s -> %s", s.Key, shown(s.Value), shown(l.Value)))
 		}
 		if s.Way == byDropIn && l.Beaten != "" {
-			p.note("%s sets %s and would win at the next daemon-reload, so the change is written to %s", l.Beaten, s.Key, OwnDropIn)
+			p.note("%s sets %s too, which a daemon-reload would bring back, so the change is written to %s", l.Beaten, s.Key, OwnDropIn)
 		}
 	}
 	p.changes = append(p.changes, c)

@@ -111,6 +111,14 @@ func assignment(key, text string) string {
 	return key + "=" + strings.ReplaceAll(text, ",", " ")
 }
 
+// inDropIn is the same for a drop-in, where sets would add up with those of files before it.
+func inDropIn(key, text string) string {
+	if isMask(key) && text != "" {
+		return key + "=\n" + assignment(key, text)
+	}
+	return assignment(key, text)
+}
+
 // quotaText is a size of cpu as a setting.
 func quotaText(q policy.Quantity) string {
 	milli, limited := q.Amount()

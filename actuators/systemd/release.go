@@ -56,7 +56,7 @@ func (r *resizing) clearKey(ctx context.Context, u unit, key string) (changed bo
 		return false, err
 	}
 	own, err := r.files.read(r.places().ownFile(u.Name))
-	if err != nil || !ours && (own == nil || lineOf(*own, key) == nil) {
+	if err != nil || !ours && (own == nil || linesOf(*own, key) == nil) {
 		return false, err
 	}
 	control, err := r.files.read(name)

@@ -114,7 +114,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "pinned elsewhere", fragment: "AllowedCPUs=0", resource: policy.CPUs, to: policy.Set("2-3"),
-			do:   []string{"set AllowedCPUs=2-3 AllowedMemoryNodes=1"},
+			do:   []string{"set AllowedMemoryNodes=1", "reload"},
 			undo: []string{"set AllowedMemoryNodes=0-1", "reload"},
 		},
 		{
