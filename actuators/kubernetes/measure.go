@@ -60,19 +60,30 @@ const (
 	resourcePage = "/metrics/resource"
 )
 
-// numbers finds a container on the kubelet's pages.
-func (k *kubelet) numbers(ctx context.Context, name containerName, id string) (*numbers, error) {
+// numbers finds a container on the kubelet's pages. The second is read only for what the first does not
+// have.
+func (k *kubelet) numbers(ctx context.Context, name containerName, id string) (numbers, error) {
+	var all numbers
 	for _, path := range []string{cadvisorPage, resourcePage} {
 		p, err := k.page(ctx, path)
 		if errors.Is(err, errNoPage) {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err != nil && (all.known[cpuUsed] || all.known[memoryWorkingSet]) {
+			return all, nil // half of it is better than nothing
 		}
-		if n, ok := p.of(name, id); ok {
-			return n, nil
+		if err != nil {
+			return numbers{}, err
+		}
+		n, _ := p.of(name, id)
+		n.settle()
+		all.fill(n)
+		if all.known[cpuUsed] && all.known[memoryWorkingSet] {
+			return all, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: the kubelet at %s does not show container %s of it (yet)", actuators.ErrTransient, k.address, name.container)
+	if !all.known[cpuUsed] && !all.known[memoryWorkingSet] {
+		return numbers{}, fmt.Errorf("%w: the kubelet at %s does not show container %s of it (yet)", actuators.ErrTransient, k.address, name.container)
+	}
+	return all, nil
 }

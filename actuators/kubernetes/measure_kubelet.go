@@ -119,7 +119,7 @@ func (k *kubelet) page(ctx context.Context, path string) (page, error) {
 	case one.asking <- struct{}{}:
 		defer func() { <-one.asking }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: ask the kubelet at %s: %w", actuators.ErrTransient, k.address, context.Cause(ctx))
+		return page{}, fmt.Errorf("%w: ask the kubelet at %s: %w", actuators.ErrTransient, k.address, context.Cause(ctx))
 	}
 	if !one.at.IsZero() && time.Since(one.at) < pageFor {
 		return one.page, one.err
@@ -128,7 +128,7 @@ func (k *kubelet) page(ctx context.Context, path string) (page, error) {
 	defer cancel()
 	p, err := k.fetch(bounded, path)
 	if ctx.Err() != nil {
-		return nil, err // says nothing about the kubelet
+		return page{}, err // says nothing about the kubelet
 	}
 	one.page, one.err, one.at = p, err, time.Now()
 	return p, err
@@ -137,24 +137,24 @@ func (k *kubelet) page(ctx context.Context, path string) (page, error) {
 func (k *kubelet) fetch(ctx context.Context, path string) (page, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+k.address+path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask the kubelet at %s: %w", k.address, err)
+		return page{}, fmt.Errorf("ask the kubelet at %s: %w", k.address, err)
 	}
 	request.Header.Set("Accept", "text/plain;version=0.0.4")
 	answer, err := k.client.Do(request)
 	if err != nil {
-		return nil, k.unreached(err)
+		return page{}, k.unreached(err)
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
-		return nil, errNoPage
+		return page{}, errNoPage
 	case http.StatusUnauthorized, http.StatusForbidden:
 		said, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
-		return nil, fmt.Errorf("%w: the kubelet at %s answers %s: %q (grant engramd get on nodes/metrics: see deploy/kubernetes)",
+		return page{}, fmt.Errorf("%w: the kubelet at %s answers %s: %q (grant engramd get on nodes/metrics: see deploy/kubernetes)",
 			actuators.ErrRefused, k.address, answer.Status, said)
 	default:
-		return nil, fmt.Errorf("%w: the kubelet at %s answers %s", actuators.ErrTransient, k.address, answer.Status)
+		return page{}, fmt.Errorf("%w: the kubelet at %s answers %s", actuators.ErrTransient, k.address, answer.Status)
 	}
 	return parsePage(answer.Body)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,22 +106,27 @@ type containerName struct{ namespace, pod, container string }
 
 // numbers are those of one container, and at which time the newest was taken.
 type numbers struct {
-	id, name string // of its cgroup, and the runtime's; "" on /metrics/resource
-	at       int64
-	value    [fields]float64
-	known    [fields]bool
+	id    string // the runtime's; "" on /metrics/resource
+	at    int64
+	value [fields]float64
+	known [fields]bool
 }
 
-// A page holds what a kubelet shows of each container. One that was restarted may be there twice.
-type page map[containerName][]*numbers
+// A page holds what a kubelet shows of each container. One that was restarted may be there twice, and
+// where the kubelet's statistics know of no runtime, only the name of the control group tells whose they
+// are.
+type page struct {
+	byName map[containerName][]*numbers
+	byID   map[string]*numbers
+}
 
 // parsePage reads the metrics that are wanted and passes over all others.
 func parsePage(r io.Reader) (page, error) {
 	text, err := wantedLines(r)
 	if err != nil {
-		return nil, err
+		return page{}, err
 	}
-	p := make(page)
+	p := page{byName: make(map[containerName][]*numbers), byID: make(map[string]*numbers)}
 	var newest int64
 	parser := textparse.NewPromParser(text, labels.NewSymbolTable(), false)
 	for {
@@ -128,7 +135,7 @@ func parsePage(r io.Reader) (page, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the kubelet's metrics: %w", err)
+			return page{}, fmt.Errorf("read the kubelet's metrics: %w", err)
 		}
 		if entry != textparse.EntrySeries {
 			continue
@@ -150,52 +157,83 @@ func parsePage(r io.Reader) (page, error) {
 func (p page) add(l labels.Labels, at int64, v float64) {
 	f, ok := metricNames[l.Get(labels.MetricName)]
 	of := containerName{l.Get("namespace"), l.Get("pod"), l.Get("container")}
-	if !ok || of.container == "" || of.pod == "" || math.IsNaN(v) || math.IsInf(v, 0) {
+	id := idOf(l.Get("id"))
+	if !ok || id == "" && (of.container == "" || of.pod == "") || math.IsNaN(v) || math.IsInf(v, 0) {
 		return
 	}
-	n := p.numbers(of, l.Get("id"), l.Get("name"))
+	n := p.numbers(of, id)
 	n.value[f] += v
 	n.known[f] = true
 	n.at = max(n.at, at)
 }
 
-func (p page) numbers(of containerName, id, name string) *numbers {
-	for _, n := range p[of] {
+// idOf is the runtime's id of a container in the name of its control group, "" if that is another's.
+func idOf(group string) string {
+	last := strings.TrimSuffix(group[strings.LastIndexByte(group, '/')+1:], ".scope")
+	last = last[strings.LastIndexByte(last, '-')+1:] // cri-containerd-, crio-, docker-
+	if len(last) != 64 || !isContainerID(last) {
+		return ""
+	}
+	return last
+}
+
+func (p page) numbers(of containerName, id string) *numbers {
+	if n, ok := p.byID[id]; ok {
+		return n
+	}
+	for _, n := range p.byName[of] {
 		if n.id == id {
 			return n
 		}
 	}
-	n := &numbers{id: id, name: name}
-	p[of] = append(p[of], n)
+	n := &numbers{id: id}
+	if id != "" {
+		p.byID[id] = n
+	}
+	if of.container != "" {
+		p.byName[of] = append(p.byName[of], n)
+	}
 	return n
 }
 
 func (p page) dropStale(newest int64) {
-	for of, all := range p {
-		kept := all[:0]
-		for _, n := range all {
-			if n.at == 0 || newest-n.at <= staleAfter.Milliseconds() {
-				kept = append(kept, n)
-			}
-		}
-		if p[of] = kept; len(kept) == 0 {
-			delete(p, of)
-		}
+	old := func(n *numbers) bool { return n.at != 0 && newest-n.at > staleAfter.Milliseconds() }
+	maps.DeleteFunc(p.byID, func(_ string, n *numbers) bool { return old(n) })
+	for of, all := range p.byName {
+		p.byName[of] = slices.DeleteFunc(all, old)
 	}
 }
 
 // of finds the numbers of a container. Where several of its lives are shown, only the id tells which.
-func (p page) of(name containerName, id string) (*numbers, bool) {
-	all := p[name]
-	for _, n := range all {
-		if id != "" && (n.name == id || strings.Contains(n.id, id)) {
-			return n, true
+func (p page) of(name containerName, id string) (numbers, bool) {
+	if n, ok := p.byID[id]; ok {
+		return *n, true
+	}
+	all := p.byName[name]
+	if len(all) == 1 && (id == "" || all[0].id == "") {
+		return *all[0], true
+	}
+	return numbers{}, false
+}
+
+// fill adds what is not known yet.
+func (n *numbers) fill(from numbers) {
+	for f := range fields {
+		if !n.known[f] && from.known[f] {
+			n.value[f], n.known[f] = from.value[f], true
 		}
 	}
-	if len(all) == 1 && (id == "" || all[0].id == "") {
-		return all[0], true
+}
+
+// settle forgets what cannot be: no container that runs uses no memory, so it has not been looked at.
+func (n *numbers) settle() {
+	for _, f := range []field{memoryUsage, memoryWorkingSet} {
+		if n.known[f] && n.value[f] == 0 {
+			for f := memoryUsage; f <= memoryOOM; f++ {
+				n.known[f] = false
+			}
+		}
 	}
-	return nil, false
 }
 
 // wantedLines keeps the samples of the metrics that are read, so that a large page takes little memory.

@@ -98,13 +98,43 @@ func TestWhichContainerIsMeant(t *testing.T) {
 			}
 			n, ok := p.of(name, tt.id)
 			if got := ""; ok {
-				if got = n.name; got != tt.want {
+				if got = n.id; got != tt.want {
 					t.Errorf("want %q, got %q", tt.want, got)
 				}
 			} else if tt.want != "" {
 				t.Error("not found")
 			}
 		})
+	}
+}
+
+// TestContainersWithoutNames is what is shown where the runtime's socket is not where cAdvisor looks.
+func TestContainersWithoutNames(t *testing.T) {
+	unnamed := strings.NewReplacer(`container="app"`, `container=""`, `pod="web-0"`, `pod=""`, `namespace="prod"`, `namespace=""`, `name="`+newID+`"`, `name=""`)
+	for _, group := range []string{"/" + newID, "/cri-containerd-" + newID + ".scope"} {
+		text := strings.ReplaceAll(unnamed.Replace(cadvisor(newID, 1000)), "/"+newID, group)
+		p, err := parsePage(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := p.of(containerName{"prod", "web-0", "app"}, newID)
+		if s := n.stats(); !ok || s.CPU.Used == nil || s.Memory.Anon == nil {
+			t.Errorf("%s: not found", group)
+		}
+	}
+}
+
+// TestNoMemoryIsNoMemoryKnown: right after its start a container is listed with nothing.
+func TestNoMemoryIsNoMemoryKnown(t *testing.T) {
+	p, err := parsePage(strings.NewReader(line("container_memory_usage_bytes", newID, "", 0, 1) + line("container_memory_rss", newID, "", 0, 1) +
+		line("container_cpu_cfs_periods_total", newID, "", 0, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := p.of(containerName{}, newID)
+	n.settle()
+	if s := n.stats(); s.Memory.Usage != nil || s.Memory.Anon != nil || s.CPU.Periods == nil {
+		t.Errorf("got %+v", s)
 	}
 }
 
@@ -137,10 +167,10 @@ func FuzzPage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for name := range p {
-			if n, ok := p.of(name, ""); ok {
-				n.stats()
-			}
+		for name := range p.byName {
+			n, _ := p.of(name, "")
+			n.settle()
+			n.stats()
 		}
 	})
 }
