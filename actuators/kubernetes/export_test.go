@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/engramd/engramd/actuators"
 )
 
 // Use makes the driver talk to api wherever a target names no cluster. raw answers for kinds without a
@@ -23,6 +25,17 @@ func (d *Driver) Forget() {
 		clear(c.houses)
 		c.mu.Unlock()
 	}
+}
+
+// Find and Probe are the platform's, on the model.
+func (d *Driver) Find(ctx context.Context) ([]actuators.Found, error) { return d.model().find(ctx) }
+
+func (d *Driver) Probe(ctx context.Context) []actuators.Finding { return d.model().probe(ctx) }
+
+func (d *Driver) model() *cluster {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.clusters[where{}]
 }
 
 var Check = check

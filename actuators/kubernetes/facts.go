@@ -35,6 +35,8 @@ type facts struct {
 	Rolling string `json:"rolling,omitempty"`
 	Manual  string `json:"manual,omitempty"`
 	Wanted  int    `json:"wanted"`
+	// Operator is who made the workload and keeps its template as it wants it, such as "Cluster db".
+	Operator string `json:"operator,omitempty"`
 
 	Whereabouts whereabouts `json:"whereabouts"`
 	Claim       *claim      `json:"claim,omitempty"`

@@ -2,6 +2,8 @@ package kubernetes_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -37,8 +39,9 @@ type model struct {
 	mu sync.Mutex
 	// kubelet says how resizes of pods go; "" is well.
 	kubelet map[string]kubelet
-	broken  bool // new pods never become ready
-	stuck   bool // the controller replaces no pod, as a StatefulSet with one that is not ready
+	broken  bool          // new pods never become ready
+	skew    time.Duration // of its clock, against ours
+	stuck   bool          // the controller replaces no pod, as a StatefulSet with one that is not ready
 	made    int
 	faults  []fault
 	calls   []string
@@ -214,6 +217,7 @@ func (m *model) podOf(kind, name string, template corev1.PodTemplateSpec, i int)
 	p := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
 	p.Name, p.Namespace, p.UID = fmt.Sprintf("%s-%d", name, i), namespace, types.UID(fmt.Sprintf("pod-%d", m.made))
 	p.Generation, p.Spec.NodeName = 1, "node-1"
+	p.CreationTimestamp = metav1.NewTime(scheduled.Add(m.skew))
 	p.Labels = maps.Clone(p.Labels)
 	p.Labels["controller-revision-hash"] = "r1"
 	owner := metav1.OwnerReference{Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: new(true)}
@@ -226,7 +230,7 @@ func (m *model) podOf(kind, name string, template corev1.PodTemplateSpec, i int)
 		p.Status.QOSClass = corev1.PodQOSBurstable
 	}
 	p.Status.Phase = corev1.PodRunning
-	started := metav1.NewTime(scheduled.Add(time.Duration(m.made) * time.Second))
+	started := metav1.NewTime(scheduled.Add(m.skew).Add(time.Duration(m.made) * time.Second))
 	for _, c := range p.Spec.Containers {
 		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{
 			Name: c.Name, Ready: !m.broken, Started: new(true), Resources: c.Resources.DeepCopy(),
@@ -245,6 +249,28 @@ func (m *model) condition(p *corev1.Pod, kind corev1.PodConditionType, is bool) 
 	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: kind, Status: status})
 }
 
+// preconditioned wants each patch to say which object it is for, and of which version: the same name may
+// be another object by now, and somebody else may have written it meanwhile.
+func (m *model) preconditioned(a clienttesting.Action, uid types.UID) error {
+	var patch struct {
+		Metadata struct {
+			UID             types.UID
+			ResourceVersion *string
+			Annotations     map[string]any
+		}
+	}
+	if err := json.Unmarshal(a.(clienttesting.PatchAction).GetPatch(), &patch); err != nil {
+		return err
+	}
+	switch {
+	case patch.Metadata.UID == "" || patch.Metadata.ResourceVersion == nil && patch.Metadata.Annotations == nil:
+		m.t.Errorf("patch of %s without a precondition: %s", a.GetResource().Resource, a.(clienttesting.PatchAction).GetPatch())
+	case patch.Metadata.UID != uid:
+		return apierrors.NewConflict(a.GetResource().GroupResource(), a.(clienttesting.PatchAction).GetName(), errors.New("UID in precondition"))
+	}
+	return nil
+}
+
 // resized is the kubelet.
 func (m *model) resized(a clienttesting.Action) (bool, runtime.Object, error) {
 	if a.GetSubresource() != "resize" {
@@ -252,6 +278,13 @@ func (m *model) resized(a clienttesting.Action) (bool, runtime.Object, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now, err := m.api.Tracker().Get(podsResource, namespace, a.(clienttesting.PatchAction).GetName())
+	if err == nil {
+		err = m.preconditioned(a, now.(*corev1.Pod).UID)
+	}
+	if err != nil {
+		return true, nil, err
+	}
 	_, o, err := clienttesting.ObjectReaction(m.api.Tracker())(a)
 	if err != nil {
 		return true, nil, err
@@ -306,7 +339,13 @@ func (m *model) rolled(a clienttesting.Action) (bool, runtime.Object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	tracker, name := m.api.Tracker(), a.(clienttesting.PatchAction).GetName()
+	if a.GetSubresource() != "" {
+		return false, nil, nil
+	}
 	before, err := tracker.Get(a.GetResource(), namespace, name)
+	if err == nil {
+		err = m.preconditioned(a, before.(metav1.Object).GetUID())
+	}
 	if err != nil {
 		return true, nil, err
 	}

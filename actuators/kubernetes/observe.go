@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -43,6 +44,9 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		Workload: w.ref, Namespace: w.Namespace, Container: ours.Name, Template: settingsOf(ours.Resources),
 		Manual: w.rollout.manual, Wanted: w.rollout.wanted, Rules: rules,
 		Owners: ownersOf(w.meta.ManagedFields, ours.Name), Hopeless: d.givenUp(t.Name),
+	}
+	if by := metav1.GetControllerOf(&w.meta); by != nil && w.pod == nil {
+		shared.Operator = by.Kind + " " + by.Name
 	}
 	if w.pod == nil && w.rollout.mixed() {
 		shared.Rolling = w.rollout.String()

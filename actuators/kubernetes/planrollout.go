@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/engramd/engramd/actuators"
@@ -21,6 +22,8 @@ func (p *planner) planRollout() (actuators.Plan, error) {
 		return refuse("with self only the own pod is touched, which cannot be rolled out: name its workload instead")
 	case f.Static:
 		return refuse("%s is a static pod: change its manifest on node %s", f.Pod, f.Node)
+	case f.Operator != "":
+		return refuse("the template of %s belongs to %s, whose controller writes it: change it there", f.Workload, f.Operator)
 	case f.Manual != "":
 		return refuse("%s cannot be rolled out: %s", f.Workload, f.Manual)
 	}
@@ -47,6 +50,9 @@ func (p *planner) planRollout() (actuators.Plan, error) {
 	}
 	plan := actuators.Plan{Strategy: policy.Restart, Command: rolloutCommand(t)}
 	plan.Notes = append(p.notes, "a rollout replaces every pod: "+why)
+	if i := slices.IndexFunc(t.Owners, func(o owner) bool { return !o.Applies }); i >= 0 {
+		plan.Notes = append(plan.Notes, fmt.Sprintf("the size was written by %s: write the new one into its manifest too, or the next apply of that rolls the old one out again", t.Owners[i].Manager))
+	}
 	plan.Steps = append(plan.Steps, actuators.Step{
 		Kind: stepTemplate, Args: encode(t),
 		Text:     fmt.Sprintf("roll out %s: %s", t.Workload, of),

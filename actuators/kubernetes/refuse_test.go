@@ -135,6 +135,11 @@ func TestPlanRefuses(t *testing.T) {
 		{name: "another resource", resources: ratio("100m", "200m"), to: policy.Size{policy.CPUs: policy.Set("0")}, want: "cannot change cpus"},
 		{name: "restart of a paused Deployment", resources: ratio("100m", "200m"), to: cpu(400), want: "kubectl rollout resume",
 			target: func(t *policy.Target) { *t = byRestart(*t) }, given: deployed(func(o *appsv1.Deployment) { o.Spec.Paused = true })},
+		{name: "restart of what an operator keeps", resources: ratio("100m", "200m"), to: cpu(400), want: "belongs to Cluster db",
+			target: func(t *policy.Target) { *t = byRestart(*t) },
+			given: deployed(func(o *appsv1.Deployment) {
+				o.OwnerReferences = []metav1.OwnerReference{{Kind: "Cluster", Name: "db", Controller: new(true)}}
+			})},
 		{name: "restart of what somebody applies", resources: ratio("100m", "200m"), to: cpu(400), want: "belongs to argocd",
 			target: func(t *policy.Target) { *t = byRestart(*t) },
 			given: deployed(func(o *appsv1.Deployment) {
@@ -180,6 +185,9 @@ func TestPlanSaysHow(t *testing.T) {
 		t.Errorf("notes %q, want no patch with persist: none", notes)
 	}
 	plan = m.planned(byRestart(target), cpu(400))
+	if notes := strings.Join(plan.Notes, "\n"); !strings.Contains(notes, "was written by kubectl-create") {
+		t.Errorf("notes %q, want who has written the size", notes)
+	}
 	want = `kubectl -n prod set resources deployment web -c app --limits=cpu=400m --requests=cpu=200m && kubectl -n prod rollout status deployment web`
 	if plan.Command != want {
 		t.Errorf("command %s, want %s", plan.Command, want)

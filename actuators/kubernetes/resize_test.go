@@ -35,7 +35,7 @@ func TestTheKubeletDoesNotResize(t *testing.T) {
 		text string
 	}{
 		{"deferred", kubelet{"PodResizePending", "Deferred", "Node didn't have enough resource: cpu"}, actuators.ErrTransient, "puts the resize off (Deferred): Node didn't have enough"},
-		{"infeasible", kubelet{"PodResizePending", "Infeasible", "Node didn't have enough capacity: cpu"}, actuators.ErrRefused, "can never"},
+		{"infeasible", kubelet{"PodResizePending", "Infeasible", "Node didn't have enough capacity: cpu"}, actuators.ErrRefused, "the kubelet cannot make this resize"},
 		{"failed", kubelet{"PodResizeInProgress", "Error", "cannot decrease memory"}, nil, "cannot decrease memory"},
 		{"in progress for ever", kubelet{"PodResizeInProgress", "", ""}, actuators.ErrTransient, "making the resize"},
 		{"asleep", kubelet{kind: "asleep"}, actuators.ErrTransient, "the kubelet of node node-1 has not seen the new size yet"},
@@ -50,9 +50,8 @@ func TestTheKubeletDoesNotResize(t *testing.T) {
 				m.set(func(m *model) { m.kubelet[pods[1].Name] = c.says })
 				err := m.do(target, plan)
 				if c.kind != nil {
-					m.wants(err, c.kind)
-				}
-				if err == nil || c.kind == nil && (strings.Contains(err.Error(), "transient") || !strings.Contains(err.Error(), c.text)) {
+					m.wants(err, c.kind, c.text)
+				} else if err == nil || strings.Contains(err.Error(), "transient") || !strings.Contains(err.Error(), c.text) {
 					t.Errorf("error %v, want %q", err, c.text)
 				}
 				m.set(func(m *model) { clear(m.kubelet) })
