@@ -12,9 +12,13 @@ const MadeList = "engramd.made"
 
 const madeHeader = "# engramd made what is listed here, and `engramd release` removes it."
 
-// made is that list: for each file of SetUnitProperties the line it was made for, and "." if the
-// directory was made along with them. A file that says something else by now is somebody else's.
+// made is that list: for each file of SetUnitProperties the line that it has, and "." if the directory
+// was made along with them. A file that says something else by now is somebody else's. A change is
+// noted before it is made, so that there are two lines, and the file may have either.
 type made map[string]string
+
+// between parts the two lines.
+const between = " | "
 
 func (f files) made(dir string) (made, error) {
 	text, err := f.read(filepath.Join(dir, MadeList))
@@ -48,11 +52,15 @@ func (f files) claim(dir, name, what string) error {
 		return err
 	}
 	was, ours := list[name]
-	if ours && was == what || !ours && f.exists(filepath.Join(dir, name)) {
+	last := was[max(0, strings.LastIndex(was, between)):]
+	if last = strings.TrimPrefix(last, between); ours && last == what || !ours && f.exists(filepath.Join(dir, name)) {
 		return nil
 	}
 	if !f.exists(dir) {
 		list["."] = ""
+	}
+	if ours && last != "" {
+		what = last + between + what
 	}
 	list[name] = what
 	return f.writeMade(dir, list)
@@ -105,7 +113,7 @@ func (f files) ours(dir, name, key string) (bool, error) {
 		return err == nil, err
 	}
 	value, set := assignments(*text)[key]
-	return set && plain(key+"="+value) == plain(what), nil
+	return set && slices.ContainsFunc(strings.Split(what, between), func(line string) bool { return plain(key+"="+value) == plain(line) }), nil
 }
 
 // plain leaves out what may be written in two ways.

@@ -43,7 +43,6 @@ type modelUnit struct {
 	starts                  int
 	loaded                  map[string]string // settings
 	dropIns                 []string
-	stale                   bool // NeedDaemonReload
 	failsToStart            bool
 	dependents              []string
 	hard, cache             int64 // memory that stays, and page cache
@@ -141,6 +140,13 @@ func (m *model) target(name string, edits ...func(*policy.Target)) policy.Target
 
 var unitPath = []string{"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system"}
 
+// stale reports whether other drop-ins are there than were loaded.
+func (m *model) stale(u *modelUnit) bool {
+	now := &modelUnit{name: u.name}
+	m.loadUnit(now)
+	return !slices.Equal(now.dropIns, u.dropIns)
+}
+
 // loadUnit reads a unit's files as systemd does: of two drop-ins of one name the directory that comes
 // first wins, and then the names decide.
 func (m *model) loadUnit(u *modelUnit) {
@@ -153,7 +159,7 @@ func (m *model) loadUnit(u *modelUnit) {
 			}
 		}
 	}
-	u.loaded, u.dropIns, u.stale = map[string]string{}, nil, false
+	u.loaded, u.dropIns = map[string]string{}, nil
 	m.merge(u, "/run/systemd/system/"+u.name)
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		u.dropIns = append(u.dropIns, byName[name])
@@ -307,7 +313,7 @@ func (m *model) Unit(ctx context.Context, name string) (map[string]any, error) {
 	}
 	p := map[string]any{
 		"Id": u.name, "Names": []string{u.name}, "LoadState": u.load, "ActiveState": u.active, "SubState": u.sub, "Transient": u.transient,
-		"FragmentPath": "/run/systemd/system/" + u.name, "DropInPaths": slices.Clone(u.dropIns), "NeedDaemonReload": u.stale,
+		"FragmentPath": "/run/systemd/system/" + u.name, "DropInPaths": slices.Clone(u.dropIns), "NeedDaemonReload": m.stale(u),
 		"CanStart": true, "CanStop": true, "RequiredBy": u.dependents, "Result": "success",
 		"TimeoutStopUSec": uint64(90e6), "NRestarts": uint32(0), "ExecMainStartTimestamp": uint64(1_700_000_000_000_000 + u.starts),
 	}

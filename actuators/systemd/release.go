@@ -21,7 +21,7 @@ func (d *Driver) Release(ctx context.Context, t policy.Target) error {
 	if err != nil {
 		return err
 	}
-	changed := false
+	changed := u.NeedReload // a release that was cut short
 	for _, s := range []Spec{{User: spec.User}, {User: spec.User, Persistent: true}} {
 		did, err := d.clear(ctx, m, u, change{Unit: u.Name, Runtime: !s.Persistent}, placesOf(s, false))
 		if err != nil {
