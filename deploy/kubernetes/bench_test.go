@@ -131,8 +131,14 @@ func (b *bench) undo(target policy.Target, plan actuators.Plan) {
 
 func (b *bench) again(what string, call func(context.Context) error) {
 	b.t.Helper()
-	testenv.Eventually(b.t, 2*time.Minute, what, func() bool {
-		err := call(b.t.Context())
+	var err error
+	defer func() {
+		if err != nil {
+			b.t.Logf("%s: %v", what, err)
+		}
+	}()
+	testenv.Eventually(b.t, time.Minute, what, func() bool {
+		err = call(b.t.Context())
 		if err != nil && !errors.Is(err, actuators.ErrTransient) {
 			b.t.Fatalf("%s: %v", what, err)
 		}

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/kubernetes"
@@ -49,15 +51,16 @@ func TestE2EAgentHasTheRightsItUses(t *testing.T) {
 	b := newBench(t, "engramd", v)
 	v.namespace = b.namespace
 	image := b.LoadWorkload(t, "", nil)
-	b.Apply(t, b.namespace, workload("Deployment", "web", image, "replicas: 2")+"---"+workload("DaemonSet", "each", image, "")+
-		"---"+workload("StatefulSet", "db", image, "serviceName: db"))
+	b.create(workload("Deployment", "web", image, "replicas: 2"))
+	b.create(workload("DaemonSet", "each", image, ""))
+	b.create(workload("StatefulSet", "db", image, "serviceName: db"))
 
 	web := b.target(kubernetes.Spec{Deployment: "web"})
 	st := b.settled(web, 2)
 	b.lock(web)
 	b.events(web)
 	b.resize(web, st)
-	b.measure(web, st)
+	b.measure(web)
 	b.rollOut(web)
 	b.scale(web, 2, 3)
 	for _, other := range []policy.Target{b.target(kubernetes.Spec{DaemonSet: "each"}), b.target(kubernetes.Spec{StatefulSet: "db"})} {
@@ -81,12 +84,34 @@ func TestE2EAgentHasTheRightsItUses(t *testing.T) {
 	compare(t, granted(t, v.build(t)), used)
 }
 
+// create makes a workload as kubectl create does. One that is applied belongs to who applies it, and the
+// driver does not touch its template.
+func (b *bench) create(manifest string) {
+	b.t.Helper()
+	o, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(manifest), nil, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, opts := b.t.Context(), metav1.CreateOptions{FieldManager: "kubectl-create"}
+	switch apps := b.Client().AppsV1(); o := o.(type) {
+	case *appsv1.Deployment:
+		_, err = apps.Deployments(b.namespace).Create(ctx, o, opts)
+	case *appsv1.StatefulSet:
+		_, err = apps.StatefulSets(b.namespace).Create(ctx, o, opts)
+	case *appsv1.DaemonSet:
+		_, err = apps.DaemonSets(b.namespace).Create(ctx, o, opts)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // TestE2ENoRights wants every operation to end with what is missing.
 func TestE2ENoRights(t *testing.T) {
 	v := variant{dirs: []string{"agent", "storage"}}
 	b := newBench(t, "engramd", v)
 	image := b.LoadWorkload(t, "", nil)
-	b.Apply(t, b.namespace, workload("Deployment", "web", image, "replicas: 1"))
+	b.create(workload("Deployment", "web", image, "replicas: 1"))
 	web := b.target(kubernetes.Spec{Deployment: "web"})
 	st := b.settled(web, 1)
 	resize := b.plan(web, st, policy.Size{policy.CPU: policy.Amount(150)})
@@ -219,8 +244,9 @@ func (b *bench) scale(target policy.Target, from, to int64) {
 }
 
 // measure waits for the kubelet to show the pods.
-func (b *bench) measure(target policy.Target, st actuators.State) {
+func (b *bench) measure(target policy.Target) {
 	b.t.Helper()
+	st := b.settled(target, 2)
 	b.again("the kubelet shows the pod", func(ctx context.Context) error {
 		s, err := b.driver.Measure(ctx, target, st.Parts[0])
 		if err != nil {
@@ -275,7 +301,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: %[1]s, volumeName: %[1]s,
 		_ = b.Client().CoreV1().PersistentVolumes().Delete(ctx, class, metav1.DeleteOptions{})
 	})
 	image := b.LoadWorkload(b.t, "", nil)
-	b.Apply(b.t, b.namespace, workload("Deployment", "disk", image, "replicas: 1")+`
+	b.create(workload("Deployment", "disk", image, "replicas: 1") + `
           volumeMounts: [{name: data, mountPath: /data}]
       volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
 `)
