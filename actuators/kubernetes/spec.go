@@ -28,9 +28,9 @@ type Spec struct {
 	// a StatefulSet.
 	Volume string `yaml:"volume,omitempty" json:"volume,omitempty"`
 
-	Controls   Controls   `yaml:"controls,omitempty" json:"controls,omitempty"`
-	Persist    Persist    `yaml:"persist,omitempty" json:"persist,omitempty"`
-	Infeasible Infeasible `yaml:"infeasible,omitempty" json:"infeasible,omitempty"`
+	Controls   Controls   `yaml:"controls,omitempty" json:"controls,omitempty" oneof:"both requests limits"`
+	Persist    Persist    `yaml:"persist,omitempty" json:"persist,omitempty" oneof:"print-patch none restart"`
+	Infeasible Infeasible `yaml:"infeasible,omitempty" json:"infeasible,omitempty" oneof:"report restart"`
 
 	// Kubelet says how use is read from the kubelets.
 	Kubelet *Kubelet `yaml:"kubelet,omitempty" json:"kubelet,omitempty"`
@@ -41,7 +41,7 @@ type Spec struct {
 	Context    string `yaml:"context,omitempty" json:"context,omitempty"`
 }
 
-// Controls says which of a container's resources are changed.
+// Controls says which of a container's resources are changed: both unless it is set.
 type Controls string
 
 // What is changed. What a container does not have is never added.
@@ -52,7 +52,7 @@ const (
 )
 
 // Persist says how a committed size is to outlive the pods, beside the annotation that resizes later
-// pods.
+// pods: print-patch unless it is set.
 type Persist string
 
 // How a size persists.
@@ -62,7 +62,7 @@ const (
 	PersistRestart Persist = "restart"     // every change is made to the template, by a rollout
 )
 
-// Infeasible says what follows when the kubelet can never make a resize.
+// Infeasible says what follows when the kubelet can never make a resize: report unless it is set.
 type Infeasible string
 
 // What follows.

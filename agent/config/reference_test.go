@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,10 +16,12 @@ import (
 )
 
 // comments are the comments of the package's types and fields: "Type" and "Type.Field".
-func comments(t *testing.T) map[string]string {
+func comments(t *testing.T) map[string]string { return commentsIn(t, ".") }
+
+// declarations are the types, constants and variables of the package in a directory.
+func declarations(t *testing.T, dir string) (all []*ast.GenDecl) {
 	t.Helper()
-	found := map[string]string{}
-	entries, err := os.ReadDir(".")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,24 +29,17 @@ func comments(t *testing.T) map[string]string {
 		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.ParseComments)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			decl, ok := d.(*ast.GenDecl)
-			if !ok {
-				continue
-			}
-			for _, s := range decl.Specs {
-				if spec, ok := s.(*ast.TypeSpec); ok {
-					found[spec.Name.Name] = sentence(decl.Doc)
-					collectFields(found, spec)
-				}
+			if decl, ok := d.(*ast.GenDecl); ok {
+				all = append(all, decl)
 			}
 		}
 	}
-	return found
+	return all
 }
 
 func collectFields(found map[string]string, spec *ast.TypeSpec) {
@@ -177,6 +173,7 @@ func TestReference(t *testing.T) {
 			b.WriteString(line(docs, s, key))
 		}
 	}
+	referPlatforms(t, &b)
 	golden(t, "../../docs/agent.yaml.md", b.String())
 }
 

@@ -118,9 +118,10 @@ func sectionSchema(docs map[string]string, v reflect.Value) schema {
 	result := object(properties)
 	if v.Type().Name() == "targetSection" {
 		// A platform's section belongs to its driver.
-		for _, platform := range []string{"docker", "systemd", "kubernetes", "volume"} {
-			properties[platform] = schema{"type": "object", "description": "where the target is, for the driver for " + platform}
+		for platform := range built() {
+			properties[platform] = ref(platform)
 		}
+		properties["volume"] = schema{"type": "object", "description": "where the target is, for the driver for volume"}
 		result["required"] = []any{"name"}
 	}
 	return result
@@ -169,7 +170,9 @@ func TestSchema(t *testing.T) {
 	doc["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	doc["title"] = "agent.yaml of engramd"
 	doc["required"] = []any{"version"}
-	doc["$defs"] = definitions(docs)
+	defs := definitions(docs)
+	maps.Copy(defs, platformSchemas(t))
+	doc["$defs"] = defs
 	text, err := json.MarshalIndent(doc, "", " ")
 	if err != nil {
 		t.Fatal(err)
