@@ -10,6 +10,7 @@ import (
 // sense under emulation; one package may have several.
 var rooms = []struct{ name, pkg, tests string }{
 	{"actuators/docker", "actuators/docker", "^TestE2ELive"},
+	{"testenv/deploy", "testenv/deploy", "^TestE2EUnit$"},
 }
 
 // TestE2EHost boots one machine and runs the tests of all rooms on it.
