@@ -33,9 +33,11 @@ type targetSection struct {
 	// set (0-3,8). Where it is not said, only policies move it.
 	CPUs string `yaml:"cpus,omitempty"`
 	// Apply says how the process takes a change of a resource: live, restart, or grow-live, which is
-	// growth live and a decrease by restart.
+	// growth live and a decrease by restart. Where it is not said, what runs inside says it: memory of a
+	// JVM needs a restart, everything else is live.
 	Apply map[policy.Resource]applyName `yaml:"apply,omitempty"`
-	// Runtime is what runs inside, which decides whether it can follow; auto finds out.
+	// Runtime is what runs inside, which decides whether it can follow; auto looks at its processes,
+	// where they are on this host and may be looked at.
 	Runtime string `yaml:"runtime" oneof:"auto go jvm other"`
 	// Health must answer with 2xx after a restart, also in maintenance.
 	Health *requestSection `yaml:"health,omitempty"`
