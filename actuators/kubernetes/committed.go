@@ -25,6 +25,8 @@ const committedPrefix = "committed.engramd.io/"
 type committed struct {
 	Size     setting `json:"size"`
 	Template setting `json:"template"`
+	// Was is the size committed before this one: a pod that came while the change was watched has it.
+	Was *setting `json:"was,omitempty"`
 }
 
 // commitments are those of one container, by resource.
@@ -72,6 +74,11 @@ func (d *Driver) Finish(ctx context.Context, t policy.Target, steps []actuators.
 	template := settingsOfTemplate(w, from.Container)
 	next := committedOf(w, from.Container).valid(template)
 	for res, one := range done {
+		if before, ok := next[res]; ok && !before.Size.same(res, one.Size) {
+			one.Was = &before.Size
+		} else if ok {
+			one.Was = before.Was
+		}
 		delete(next, res)
 		if template[res].same(res, one.Template) && !template[res].same(res, one.Size) {
 			next[res] = one

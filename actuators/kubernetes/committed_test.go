@@ -108,6 +108,22 @@ func TestAChangeBackLeavesNoNote(t *testing.T) {
 	}
 }
 
+// A pod that came while a second change was watched got the size that was committed then.
+func TestAPodFromBetweenTwoCommits(t *testing.T) {
+	m := newModel(t)
+	target := m.start(service{pods: 2, resources: ratio("100m", "200m")})
+	m.commit(target, cpu(300))
+	plan := m.planned(target, cpu(400))
+	m.must(m.do(target, plan))
+	m.lose(m.list("web")[0].Name)
+	m.reconcile(target)
+	equal(t, "sizes while it is watched", m.sizes(target, policy.CPU), []string{"300m", "400m"})
+	m.must(m.driver.Finish(t.Context(), target, plan.Steps))
+	m.must(m.driver.Finish(t.Context(), target, plan.Steps))
+	m.reconcile(target)
+	equal(t, "sizes", m.sizes(target, policy.CPU), []string{"400m", "400m"})
+}
+
 // The template may be changed after the change and before its commit.
 func TestFinishAfterTheUserChose(t *testing.T) {
 	m := newModel(t)

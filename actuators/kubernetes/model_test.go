@@ -229,7 +229,7 @@ func (m *model) podOf(kind, name string, template corev1.PodTemplateSpec, i int)
 	if p.Spec.Containers[0].Resources.Limits != nil && p.Annotations["kubernetes.io/config.mirror"] == "" {
 		p.Status.QOSClass = corev1.PodQOSBurstable
 	}
-	p.Status.Phase = corev1.PodRunning
+	p.Status.Phase, p.Status.ObservedGeneration = corev1.PodRunning, p.Generation
 	started := metav1.NewTime(scheduled.Add(m.skew).Add(time.Duration(m.made) * time.Second))
 	for _, c := range p.Spec.Containers {
 		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{

@@ -203,10 +203,13 @@ func (p *planner) planResize() (actuators.Plan, error) {
 		}
 		if r.Restarts {
 			plan.Strategy = policy.Restart
-			p.notes = append(p.notes, fmt.Sprintf("the resizePolicy of %s restarts its container", pod.Pod))
+			p.notes = append(p.notes, fmt.Sprintf("the resizePolicy of %s restarts its container; pods that come later keep the template's size, because giving them another would restart them", pod.Pod))
 		}
 		plan.Steps = append(plan.Steps, actuators.Step{Kind: stepResize, Args: encode(r), Text: fmt.Sprintf("resize pod %s: %s", r.Pod, r.Changes)})
 		done = append(done, pod)
+	}
+	if hidden := p.pods[0].Rules.Hidden; len(hidden) > 0 {
+		p.notes = append(p.notes, "engramd may not list "+strings.Join(hidden, " and ")+": only the API server knows whether the size is within them")
 	}
 	plan.Command = resizeCommand(done)
 	plan.Notes = append(p.notes, p.lasting(done)...)
@@ -240,9 +243,9 @@ func (p *pod) change(spec Spec, to policy.Size) error {
 	return nil
 }
 
-func (p *pod) restartsFor(c changes) bool {
+func (f facts) restartsFor(c changes) bool {
 	for res := range c {
-		if p.Restarts[res] {
+		if f.Restarts[res] {
 			return true
 		}
 	}

@@ -74,11 +74,11 @@ func (d *Driver) follow(ctx context.Context, j job, w workload, container string
 	return done, errors.Join(faults...)
 }
 
-// wanting are the changes of a container that has still what the template says.
+// wanting are the changes of a container that still has what the template says, or was committed before.
 func (c commitments) wanting(now settings) changes {
 	all := make(changes)
 	for res, one := range c {
-		if now[res].same(res, one.Template) {
+		if now[res].same(res, one.Template) || one.Was != nil && now[res].same(res, *one.Was) {
 			all[res] = change{From: now[res], To: one.Size}
 		}
 	}

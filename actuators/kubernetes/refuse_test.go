@@ -98,6 +98,14 @@ func TestPlanRefuses(t *testing.T) {
 			given: func(m *model) {
 				m.vpas = `{"items":[{"metadata":{"name":"sizer"},"spec":{"targetRef":{"kind":"Deployment","name":"web"},"updatePolicy":{"updateMode":"Off"}}}]}`
 			}},
+		{name: "no such kind", resources: ratio("100m", "200m"), to: cpu(400),
+			given: func(m *model) {
+				m.faults = []fault{{call: "list horizontalpodautoscalers", always: true, err: apierrors.NewNotFound(schema.GroupResource{}, "")}}
+			}},
+		{name: "no right to see bounds", resources: ratio("100m", "200m"), to: cpu(400),
+			given: func(m *model) {
+				m.faults = []fault{{call: "list limitranges", always: true, err: apierrors.NewForbidden(schema.GroupResource{Resource: "limitranges"}, "", errors.New("no"))}}
+			}},
 		{name: "no right to see autoscalers", resources: ratio("100m", "200m"), to: cpu(400), want: "grant engramd the right to list horizontalpodautoscalers",
 			given: func(m *model) {
 				m.faults = []fault{{call: "list horizontalpodautoscalers", always: true,

@@ -121,8 +121,12 @@ func (c *cluster) house(ctx context.Context, namespace string) (house, error) {
 	return h, nil
 }
 
-// hide notes that something could not be read for lack of a right; other errors pass.
+// hide notes that something could not be read for lack of a right. Of a kind that this API server does
+// not have there is nothing; other errors pass.
 func (h *house) hide(what string, err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
 	if apierrors.IsForbidden(err) {
 		h.hidden = append(h.hidden, what)
 		return nil
@@ -162,10 +166,7 @@ type vpa struct {
 
 func (c *cluster) vpas(ctx context.Context, namespace string, h *house) error {
 	text, err := c.raw(ctx, "/apis/autoscaling.k8s.io/v1/namespaces/"+namespace+"/"+vpaKind)
-	if apierrors.IsNotFound(err) {
-		return nil // nobody installed it
-	}
-	if err != nil {
+	if err != nil { // not found: nobody has installed it
 		return h.hide(vpaKind, err)
 	}
 	var list struct{ Items []vpa }

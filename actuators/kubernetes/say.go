@@ -66,7 +66,10 @@ func (p *planner) lasting(pods []pod) []string {
 	if f.Workload.Kind == kindPod {
 		return []string{"a resize lasts as long as this pod: to make it last, set the size in the workload's template"}
 	}
-	notes := []string{"the template is not written, which would replace every pod: pods that come later start at its size, and are resized once they run"}
+	var notes []string
+	if !f.restartsFor(pods[0].changes) {
+		notes = append(notes, "the template is not written, which would replace every pod: pods that come later start at its size, and are resized once they run")
+	}
 	if p.spec.Persist != PersistPrint {
 		return notes
 	}

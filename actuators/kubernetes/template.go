@@ -22,8 +22,9 @@ type template struct {
 	Pods int `json:"pods,omitempty"`
 }
 
-// rolloutFor bounds one look at a rollout; the executor looks again. The target's stop timeout is
-// added, since every pod of a rollout may take that long to end.
+// rolloutFor bounds one look at a rollout; the executor looks again, so that a pod has some 200 s to
+// become available. The target's stop timeout is added to each look, since every pod of a rollout may
+// take that long to end: who starts slowly sets a longer one.
 const (
 	rolloutFor   = 100 * time.Second
 	rolloutEvery = 500 * time.Millisecond
