@@ -139,11 +139,11 @@ func TestPlacements(t *testing.T) {
 				t.Fatalf("%d decisions", len(ds))
 			}
 			d := ds[0]
-			text := d.Refused
+			said := []string{d.Refused}
 			for _, touch := range d.Touches {
-				text += touch.Text
+				said = append(said, touch.Text)
 			}
-			if !strings.Contains(text, c.text) {
+			if text := strings.Join(said, ""); !strings.Contains(text, c.text) {
 				t.Errorf("it says %q, want %q", text, c.text)
 			}
 			if c.want == "" {
