@@ -2,11 +2,8 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -116,51 +113,6 @@ func (d *Driver) resizeBackOnce(ctx context.Context, j job, r resize) error {
 	return err
 }
 
-// resizeSuccessors gives the size to the pods which came in the place of one that is gone: they have
-// what the template says, or what the one before them had. Pods of other steps, which get the size
-// anyway, may get it here.
-func (d *Driver) resizeSuccessors(ctx context.Context, j job, r resize) error {
-	w, err := j.workload(ctx, r.Workload)
-	if errors.Is(err, actuators.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	pods, err := j.cluster.pods(ctx, w)
-	if err != nil {
-		return err
-	}
-	for _, p := range pods {
-		now, err := settingsIn(p, r.Container)
-		if err != nil {
-			return err
-		}
-		if !now.have(r.Changes) && !r.before(now) {
-			continue // somebody else's choice
-		}
-		if !running(p, r.Container) {
-			return fmt.Errorf("%w: pod %s has come in the place of one that is gone, and does not run yet", actuators.ErrTransient, p.Name)
-		}
-		next := r
-		next.Pod, next.UID = p.Name, p.UID
-		if err := d.settle(ctx, j, p, next); err != nil && !errors.Is(err, errReplaced) {
-			return err
-		}
-	}
-	return nil
-}
-
-// before reports whether a container has what it had before, or what the template says.
-func (r resize) before(now settings) bool {
-	for res, c := range r.Changes {
-		if !now[res].same(res, c.From) && !now[res].same(res, r.Template[res]) {
-			return false
-		}
-	}
-	return true
-}
-
 // settle patches the pod, unless it has the size already, and waits until that has taken effect.
 func (d *Driver) settle(ctx context.Context, j job, p corev1.Pod, r resize) error {
 	err := j.patchPod(ctx, p, r)
@@ -193,60 +145,6 @@ func (j job) pod(ctx context.Context, r resize) (corev1.Pod, error) {
 		return corev1.Pod{}, errReplaced
 	}
 	return *p, nil
-}
-
-// beyondNode is how an API server, which from 1.36 on knows what a node can hold, says what the kubelet
-// calls infeasible.
-const beyondNode = "node didn't have enough allocatable resources"
-
-// patchPod tells the API server the pod's new size.
-func (j job) patchPod(ctx context.Context, p corev1.Pod, r resize) error {
-	now, err := settingsIn(p, r.Container)
-	if err != nil || now.have(r.Changes) {
-		return err
-	}
-	doing := fmt.Sprintf("resize pod %s: %s", p.Name, r.Changes)
-	patch := resizePatch(r.Container, r.Changes)
-	patch["metadata"] = map[string]any{"uid": string(p.UID), "resourceVersion": p.ResourceVersion}
-	text, err := json.Marshal(patch)
-	if err != nil {
-		return err
-	}
-	_, err = j.cluster.api.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.StrategicMergePatchType, text,
-		metav1.PatchOptions{FieldManager: manager}, "resize")
-	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), beyondNode) {
-		return fmt.Errorf("%s: %w", doing, infeasible(err.Error()))
-	}
-	if apierrors.IsNotFound(err) {
-		if _, gone := j.pod(ctx, r); gone != nil {
-			return gone
-		}
-		return fmt.Errorf("%w: %s: this API server has no pods/resize: Kubernetes 1.33 or newer is needed, or apply: restart", actuators.ErrRefused, doing)
-	}
-	return fault(doing, err)
-}
-
-// resizePatch is the patch that a person would give kubectl.
-func resizePatch(container string, c changes) map[string]any {
-	return map[string]any{"spec": map[string]any{"containers": []any{
-		map[string]any{"name": container, "resources": c.tree()},
-	}}}
-}
-
-// tree is what the changes set, as a patch writes it.
-func (c changes) tree() map[string]any {
-	all := make(map[string]any)
-	for res, one := range c {
-		for of, values := range one.To.tree(res) {
-			list, ok := all[of].(map[string]any)
-			if !ok {
-				list = make(map[string]any)
-				all[of] = list
-			}
-			maps.Copy(list, values.(map[string]any))
-		}
-	}
-	return all
 }
 
 // have reports whether s is what the changes lead to.
