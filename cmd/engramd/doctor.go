@@ -4,19 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent"
 )
-
-// probeTime bounds what doctor and init may ask of one platform.
-const probeTime = 15 * time.Second
 
 func newDoctor(o *options) *cobra.Command {
 	return &cobra.Command{
@@ -73,10 +67,12 @@ func diagnoseHost(ctx context.Context, o *options) (findings []actuators.Finding
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(registry())) {
-		limited, cancel := context.WithTimeout(ctx, probeTime)
-		add(registry()[name].Probe(limited), uses[name])
-		cancel()
+	probe := func(ctx context.Context, p actuators.Platform) ([]actuators.Finding, error) { return p.Probe(ctx), nil }
+	for name, got := range askAll(ctx, registry(), probeTime, probe) {
+		if got.err != nil {
+			got.answer = []actuators.Finding{{What: name, Detail: got.err.Error(), Remedy: "see why it does not answer"}}
+		}
+		add(got.answer, uses[name])
 	}
 	return findings, needed
 }

@@ -16,12 +16,13 @@ func newInit(*options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write an agent.yaml for what is found on this machine",
-		Long: `Look for what could be a target (running containers) and write an agent.yaml for it,
-in mode approve: it proposes, and changes nothing before a person has said yes.`,
+		Long: `Look for what could be a target (running containers, services of systemd, workloads of the
+namespace that the kubeconfig names) and write an agent.yaml for it, in mode approve: it
+proposes, and changes nothing before a person has said yes.`,
 		Example: "  engramd init > agent.yaml\n  engramd init --file agent.yaml",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found := find(cmd.Context(), func(platform string, err error) {
+			found := find(cmd.Context(), registry(), func(platform string, err error) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "nothing of %s was looked at: %v\n", platform, err)
 			})
 			text := config.Init(found)
@@ -36,17 +37,16 @@ in mode approve: it proposes, and changes nothing before a person has said yes.`
 	return cmd
 }
 
-// find looks for what could be a target, by platform. One that cannot be asked is told and left out.
-func find(ctx context.Context, cannot func(platform string, err error)) map[string][]actuators.Found {
+// find looks for what could be a target, on every platform at once. One that cannot be asked is told and
+// left out.
+func find(ctx context.Context, platforms actuators.Registry, cannot func(platform string, err error)) map[string][]actuators.Found {
 	found := map[string][]actuators.Found{}
-	for name, p := range registry() {
-		limited, cancel := context.WithTimeout(ctx, probeTime)
-		all, err := p.Find(limited)
-		cancel()
-		if err != nil {
-			cannot(name, err)
+	for name, got := range askAll(ctx, platforms, probeTime, func(ctx context.Context, p actuators.Platform) ([]actuators.Found, error) { return p.Find(ctx) }) {
+		if got.err != nil {
+			cannot(name, got.err)
+			continue
 		}
-		found[name] = all
+		found[name] = got.answer
 	}
 	return found
 }

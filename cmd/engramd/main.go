@@ -18,6 +18,8 @@ import (
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/docker"
+	"github.com/engramd/engramd/actuators/kubernetes"
+	"github.com/engramd/engramd/actuators/systemd"
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/config"
 	nodeapi "github.com/engramd/engramd/node/api"
@@ -30,7 +32,11 @@ func main() { os.Exit(execute(os.Args)) }
 
 // registry lists the platforms of this build: a new one is one line.
 func registry() actuators.Registry {
-	return actuators.Registry{"docker": docker.Platform()}
+	return actuators.Registry{
+		"docker":     docker.Platform(),
+		"kubernetes": kubernetes.Platform(),
+		"systemd":    systemd.Platform(),
+	}
 }
 
 // Exit codes.

@@ -31,9 +31,10 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "engramd",
 		Short: "Keep services the right size: live, watched, and with a reason for every change",
-		Long: `engramd watches services in Docker containers, decides by matrices and alert rules
-what size they should have, changes it live where the platform can, watches every
-change through a validation, and takes it back by itself when it hurt or did not help.
+		Long: `engramd watches services in Docker containers, systemd units and Kubernetes workloads,
+decides by matrices and alert rules what size they should have, changes it live where the
+platform can, watches every change through a validation, and takes it back by itself when
+it hurt or did not help.
 
 Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 		SilenceUsage:  true,

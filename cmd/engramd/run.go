@@ -90,7 +90,7 @@ func (o *options) discover(ctx context.Context, cfg *config.Config, log *slog.Lo
 	if !cfg.Discover {
 		return cfg, nil
 	}
-	found := find(ctx, func(platform string, err error) {
+	found := find(ctx, local(), func(platform string, err error) {
 		log.Info("nothing was discovered", "platform", platform, "reason", err)
 	})
 	for platform, all := range found {

@@ -32,7 +32,11 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("ENGRAMD_NODE_URL", "http://"+env.Getenv("NODE"))
 			env.Setenv("ENGRAMD_ADDR", env.Getenv("ADDR"))
+			// No platform of this machine is there for the scripts.
 			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no.sock")
+			env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+env.WorkDir+"/no-bus.sock")
+			env.Setenv("KUBECONFIG", env.WorkDir+"/no-kubeconfig")
+			env.Setenv("KUBERNETES_SERVICE_HOST", "")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
