@@ -27,7 +27,7 @@ func told(t *testing.T, a *loop.Agent, text string) {
 	})
 }
 
-// TestE2EInfeasible wants more than any node has: the kubelet says so, and the change is taken back with its words.
+// TestE2EInfeasible wants more than any node has: Kubernetes says so, and the change is taken back with those words.
 func TestE2EInfeasible(t *testing.T) {
 	b := newBench(t)
 	pods := b.run(t, service{kind: "Deployment", name: "api", replicas: 1})
@@ -35,7 +35,7 @@ func TestE2EInfeasible(t *testing.T) {
 	values["to"] = "64"
 	a := loop.Start(t, doubled, values)
 	ended := a.Await(t, soon, "it is over", func(x loop.Action) bool { return x.Final() })
-	if ended.State != takenBack && ended.State != "failed" || !strings.Contains(ended.Reason, "the kubelet cannot make this resize") {
+	if ended.State != takenBack && ended.State != "failed" || !strings.Contains(ended.Reason, "node didn't have enough allocatable resources") {
 		t.Errorf("it ended %s: %s", ended.State, ended.Reason)
 	}
 	t.Logf("%s: %s", ended.State, ended.Reason)

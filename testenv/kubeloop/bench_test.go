@@ -1,19 +1,24 @@
 package kubeloop_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 
+	manifests "github.com/engramd/engramd/deploy/kubernetes"
 	"github.com/engramd/engramd/testenv"
+	"github.com/engramd/engramd/testenv/cgroupfs"
 	"github.com/engramd/engramd/testenv/kubernetes"
 	"github.com/engramd/engramd/testenv/loop"
 )
@@ -51,29 +56,51 @@ func newBench(t *testing.T) *bench {
 	c.LoadWorkload(t, "", nil)
 	c.LoadWorkload(t, image2, nil)
 	b := &bench{c: c, namespace: c.Namespace(t)}
-	b.access = c.ServiceAccount(t, b.namespace, "engramd", rights()...)
+	b.access = c.ServiceAccount(t, b.namespace, "engramd", rights(t)...)
+	b.grantMetrics(t)
 	return b
 }
 
-// rights are what engramd may do in a namespace.
-func rights() []rbacv1.PolicyRule {
-	rule := func(group, resources, verbs string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: strings.Fields(resources), Verbs: strings.Fields(verbs)}
+// rights are what deploy/kubernetes grants in a namespace, with what volumes need.
+func rights(t *testing.T) (rules []rbacv1.PolicyRule) {
+	t.Helper()
+	for _, name := range []string{"agent/role.yaml", "storage/role.yaml"} {
+		text, err := manifests.Files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var role rbacv1.Role // the first object of the file; the rest binds it
+		if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096).Decode(&role); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		rules = append(rules, role.Rules...)
 	}
-	return []rbacv1.PolicyRule{
-		rule("apps", "deployments statefulsets daemonsets", "get list watch patch update"),
-		rule("apps", "deployments/scale statefulsets/scale", "get patch update"),
-		rule("apps", "replicasets controllerrevisions", "get list watch"),
-		rule("", "pods", "get list watch delete"),
-		rule("", "pods/resize", "patch update get"),
-		rule("", "limitranges resourcequotas persistentvolumeclaims", "get list watch patch"),
-		rule("", "events", "create patch get list"),
-		rule("events.k8s.io", "events", "create patch get list"),
-		rule("coordination.k8s.io", "leases", "get create update delete list patch"),
-		rule("policy", "poddisruptionbudgets", "get list"),
-		rule("autoscaling", "horizontalpodautoscalers", "get list"),
-		rule("autoscaling.k8s.io", "verticalpodautoscalers", "get list"),
+	return rules
+}
+
+// grantMetrics lets engramd's account read what the kubelet meters.
+func (b *bench) grantMetrics(t *testing.T) {
+	t.Helper()
+	name := metav1.ObjectMeta{Name: "engramd-metrics-" + b.namespace}
+	roles := b.c.Client().RbacV1()
+	_, err := roles.ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: name, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"nodes/metrics"}, Verbs: []string{"get"}},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	_, err = roles.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: name,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: b.namespace, Name: "engramd"}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = roles.ClusterRoleBindings().Delete(context.Background(), name.Name, metav1.DeleteOptions{}) // it goes with the node
+		_ = roles.ClusterRoles().Delete(context.Background(), name.Name, metav1.DeleteOptions{})
+	})
 }
 
 // kubeconfig writes the access of engramd, by way of a gate if there is one.
@@ -167,6 +194,26 @@ func (b *bench) await(t *testing.T, name string, replicas int) []corev1.Pod {
 func (b *bench) pods(t *testing.T, name string) []corev1.Pod {
 	t.Helper()
 	return b.c.Pods(t, b.namespace, "app="+name)
+}
+
+// throttled is the share of the periods, of some seconds, in which the kernel held the pods' containers back.
+func throttled(t *testing.T, pods []corev1.Pod) float64 {
+	t.Helper()
+	read := func() (sum cgroupfs.CPUStat) {
+		for _, pod := range pods {
+			one := testenv.CPUStat(t, kubernetes.ContainerID(t, pod, "engram"))
+			sum.Periods, sum.Throttled = sum.Periods+one.Periods, sum.Throttled+one.Throttled
+		}
+		return sum
+	}
+	var share float64
+	was, began := read(), time.Now()
+	testenv.Eventually(t, soon, "the kernel has counted some periods", func() bool {
+		now := read()
+		share = float64(now.Throttled-was.Throttled) / float64(now.Periods-was.Periods)
+		return now.Periods >= was.Periods+50 && time.Since(began) > 4*time.Second
+	})
+	return share
 }
 
 // limit is what the kernel enforces on a pod's container, in cores.

@@ -9,7 +9,7 @@ import (
 // quick is a policy's patience, made short.
 const quick = `
 metrics: {interval: 1s}
-validation: {settle: 2s, duration: 8s, every: 1s, effect: {checks: 3}}
+validation: {{"{"}}{{.validation}}{{"}"}}
 safety:
   cooldown: {up: {{.cooldown}}, down: 1h}
   budget: {per_hour: 50, per_day: 50, emergencies_per_day: 50}
@@ -36,6 +36,7 @@ targets:
     limits: {cpu: {min: 100m, max: {{.Max}}}}
     apply: {cpu: {{.Apply}}}
     maintenance_window: always
+    stop_timeout: 5s
 {{- end}}
 policies:
   - name: cpu
@@ -81,7 +82,10 @@ func (b *bench) values(t *testing.T, targets ...target) loop.Values {
 			one.Kubeconfig = config
 		}
 	}
-	return loop.Values{"mode": "auto", "cooldown": "1h", "namespace": b.namespace, "targets": targets, "below": 0.15, "to": "200m"}
+	return loop.Values{
+		"mode": "auto", "cooldown": "1h", "namespace": b.namespace, "targets": targets, "below": 0.15, "to": "200m",
+		"validation": "settle: 2s, duration: 8s, every: 1s, effect: {checks: 3}",
+	}
 }
 
 // of matches the actions on a target that change its CPU from small to big and are in one of the states.

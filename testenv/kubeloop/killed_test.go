@@ -131,7 +131,9 @@ func TestE2EKilledLive(t *testing.T) {
 	})
 	for _, name := range []string{"undo-not-told", "undo-not-answered"} {
 		grown := k.a.Await(t, soon, name+" is in place", of(name, "validating"))
-		k.a.Do(t, "cancel", grown.ID, "--reason", "a test takes it back")
+		testenv.Eventually(t, soon, name+" can be cancelled", func() bool {
+			return k.a.Command(t, "cancel", grown.ID, "--reason", "a test takes it back").Code == 0
+		})
 	}
 	k.strike(t)
 	k.expect(t)

@@ -2,6 +2,7 @@ package kubeloop_test
 
 import (
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -63,7 +64,7 @@ func TestE2EStatefulSetDoesNotStayStuck(t *testing.T) {
 	b := newBench(t)
 	b.run(t, service{kind: "StatefulSet", name: "db", replicas: 2, sick: true})
 	a := b.start(t, target{Name: "db", Kind: "statefulset", Apply: "restart"})
-	ended := a.Await(t, soon, "it is over", func(x loop.Action) bool { return of("db")(x) && x.Final() })
+	ended := a.Await(t, 5*time.Minute, "it is over", func(x loop.Action) bool { return of("db")(x) && x.Final() })
 	t.Logf("%s: %s", ended.State, ended.Reason)
 	if ended.State != takenBack {
 		t.Errorf("it ended %s: %s", ended.State, ended.Reason)
