@@ -2,6 +2,9 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -30,7 +33,8 @@ func (f fieldSet) at(keys ...string) fieldSet {
 	return f
 }
 
-// ownersOf lists who has the resources of the template's container.
+// ownersOf lists who has the resources of the template's container, always in the same order: a plan is
+// approved by what it holds.
 func ownersOf(entries []metav1.ManagedFieldsEntry, container string) []owner {
 	var owners []owner
 	for _, e := range entries {
@@ -50,7 +54,16 @@ func ownersOf(entries []metav1.ManagedFieldsEntry, container string) []owner {
 			}
 		}
 	}
+	slices.SortStableFunc(owners, func(a, b owner) int { return strings.Compare(a.String(), b.String()) })
 	return owners
+}
+
+func (o owner) String() string {
+	of := "request"
+	if o.Limit {
+		of = "limit"
+	}
+	return fmt.Sprintf("%s %s %s", o.Resource, of, o.Manager)
 }
 
 // key is how managed fields name a container.
