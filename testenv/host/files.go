@@ -17,7 +17,10 @@ import (
 // Put brings a file or a whole directory in, to an absolute path; directories on the way are made.
 func (g Guest) Put(ctx context.Context, from, to string) error {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(pack(w, from, strings.TrimPrefix(to, "/"))) }()
+	go func() {
+		archive := tar.NewWriter(w)
+		w.CloseWithError(errors.Join(pack(archive, from, strings.TrimPrefix(to, "/")), archive.Close()))
+	}()
 	defer r.Close()
 	var complaint bytes.Buffer
 	code, err := g.Do(ctx, Command{Args: []string{"tar", "-x", "-C", "/", "-f", "-"}, Stdin: r, Stderr: &complaint})
@@ -48,10 +51,9 @@ func (g Guest) Get(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// pack writes a file or directory as a tar archive, in which it is called name.
-func pack(w io.Writer, from, name string) error {
-	archive := tar.NewWriter(w)
-	err := filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
+// pack adds a file or directory to an archive, in which it is called name.
+func pack(archive *tar.Writer, from, name string) error {
+	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -61,7 +63,6 @@ func pack(w io.Writer, from, name string) error {
 		}
 		return packFile(archive, file, path.Join(name, filepath.ToSlash(below)), entry)
 	})
-	return errors.Join(err, archive.Close())
 }
 
 // packFile adds a regular file; directories come into being by their files.

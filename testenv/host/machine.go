@@ -108,31 +108,6 @@ func flags(img image, port int, options Options) []string {
 		"-append", "root=/dev/vda rw console=ttyS0 psi=1 mitigations=off systemd.show_status=false systemd.journald.forward_to_console=1")
 }
 
-// payload is the disk that brings the guest's program in, as a tar archive.
-func payload() (*os.File, error) {
-	program, err := testenv.Binary("testenv/host/guest")
-	if err != nil {
-		return nil, err
-	}
-	f, err := unnamed()
-	if err != nil {
-		return nil, err
-	}
-	if err := pack(f, program, "guest"); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// unnamed opens a file that goes with its last descriptor.
-func unnamed() (*os.File, error) {
-	f, err := os.CreateTemp("", "engramd-host-")
-	if err != nil {
-		return nil, err
-	}
-	return f, os.Remove(f.Name())
-}
-
 func (m *Machine) awaitBoot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bootsWithin)
 	defer cancel()

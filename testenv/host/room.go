@@ -11,19 +11,13 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/engramd/engramd/testenv"
 )
 
 // Where things are inside.
 const (
-	treeDir     = "/srv/engramd"   // packages, in their directories
-	binariesDir = "/opt/engramd"   // ENGRAMD_BINARIES
-	keptDir     = "/srv/artifacts" // ENGRAMD_ARTIFACTS
+	treeDir = "/srv/engramd"   // packages, in their directories
+	keptDir = "/srv/artifacts" // ENGRAMD_ARTIFACTS
 )
-
-// binaries are what tests inside start; testenv.Build finds them there.
-var binaries = []string{"cmd/engramd", "testenv/workload"}
 
 // A Room is a package inside: its tests and its test data.
 type Room struct {
@@ -90,32 +84,6 @@ func (g Guest) putTests(ctx context.Context, from location, r Room) error {
 		return err
 	}
 	return g.Put(ctx, filepath.Join(scratch, "test"), path.Join(r.dir(), r.program()))
-}
-
-// putBinaries brings in what is not there yet in just this make.
-func (g Guest) putBinaries(ctx context.Context) error {
-	for _, pkg := range binaries {
-		binary, err := testenv.Binary(pkg)
-		if err != nil {
-			return err
-		}
-		to := path.Join(binariesDir, path.Base(pkg))
-		mark := path.Join(treeDir, "made", path.Base(filepath.Dir(binary))) // the hash of its sources
-		if _, err := g.Output(ctx, "test", "-e", mark); err == nil {
-			continue
-		}
-		// The old one may be running: it is replaced, and not written to.
-		if _, err := g.Output(ctx, "rm", "-f", to); err != nil {
-			return err
-		}
-		if err := g.Put(ctx, binary, to); err != nil {
-			return err
-		}
-		if _, err := g.Output(ctx, "sh", "-c", `mkdir -p "${1%/*}" && touch "$1"`, "sh", mark); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (r Room) dir() string     { return path.Join(treeDir, r.Package) }
