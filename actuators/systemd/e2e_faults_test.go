@@ -43,7 +43,7 @@ func TestE2ERestartFails(t *testing.T) {
 			break
 		}
 	}
-	for _, want := range []string{"exit-code", "exit status 3", "the disk is on fire"} {
+	for _, want := range []string{"exit-code", "status=3", "the disk is on fire"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in: %v", want, err)
 		}

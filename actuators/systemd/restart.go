@@ -174,7 +174,10 @@ func (d *Driver) outcome(ctx context.Context, m *manager, job string, i instance
 	}
 	why := fmt.Sprintf("%s of %s: the job ended as %s, and the unit is %s (%s)", job, i.Unit, result, u.Active, u.Sub)
 	if u.Result != "" && u.Result != "success" {
-		why += fmt.Sprintf(", %s, exit status %d", u.Result, u.ExitStatus)
+		why += ", " + u.Result
+	}
+	if u.ExitStatus != 0 {
+		why += fmt.Sprintf(", exit status %d", u.ExitStatus)
 	}
 	if result == "canceled" { // somebody else's job took its place
 		return fmt.Errorf("%w: %s", actuators.ErrTransient, why)
