@@ -108,6 +108,8 @@ func TestPlacements(t *testing.T) {
 		{"grows where it is", big, with{limit(4), at("10-11")}, "numa-aligned", "8-11", "growth", ""},
 		{"shrinks where it is", big, with{limit(2), at("8-11")}, "numa-aligned", "8-9", "decrease", ""},
 		{"moves off another's", []string{"0-3", "4-7"}, with{limit(2), at("0-1"), other("web", "0-1")}, "numa-aligned", "2-3", "move", ""},
+		{"moves to the other node if it must", []string{"0-1", "2-3"}, with{limit(2), at("0-1"), other("web", "0-1")}, "numa-aligned", "2-3", "move", ""},
+		{"a whole node rather than what little is left", []string{"0-3", "4-7"}, with{unlimited, other("web", "0-2"), other("db", "4-6")}, "numa-aligned", "0-3", "decrease", "shared: 0-2 with web"},
 		{"across nodes is not aligned", []string{"0-3", "4-7"}, with{limit(2), at("3-4")}, "numa-aligned", "0,3", "move", ""},
 		{"no limit: more before it is full", []string{"0-3", "4-7", "8-11"}, with{uses(3.7), at("0-3")}, "numa-aligned", "0-7", "growth", ""},
 		{"no limit: not fewer as soon as it could", []string{"0-3", "4-7", "8-11"}, with{uses(3.3), at("0-7")}, "numa-aligned", "", "", "already"},
@@ -182,6 +184,36 @@ func TestProcessorsFollowAGrowthOfCPU(t *testing.T) {
 	ds = decide(true)
 	if len(ds) != 2 || ds[0].Held == nil || !strings.Contains(ds[1].Refused, "already") {
 		t.Errorf("a growth that waits for its cooldown already counts: %+v", ds)
+	}
+}
+
+// TestATargetsWish proposes what a target's own section asks for, and nothing once it is so.
+func TestATargetsWish(t *testing.T) {
+	s := placed(t, "0-3", "4-7")
+	s.Target.CPUs = policy.NUMAAligned
+	s.Safety.Budget = policy.Budget{PerHour: 9, PerDay: 9}
+	ds := policy.Decide(s)
+	if len(ds) != 1 || ds[0].To != policy.Set("0-1") || ds[0].Source != policy.FromTarget || ds[0].Held != nil {
+		t.Fatalf("decided %+v", ds)
+	}
+	s.Sizes[policy.CPUs] = ds[0].To
+	if ds := policy.Decide(s); len(ds) != 0 {
+		t.Errorf("it is so, and decided is %+v", ds)
+	}
+	s.Host.Topology = policy.Topology{}
+	if ds := policy.Decide(s); len(ds) != 1 || !strings.Contains(ds[0].Refused, "not known") {
+		t.Errorf("nobody knows, and decided is %+v", ds)
+	}
+}
+
+// TestMoreProcessorsGoFirst has two policies that want fewer of them.
+func TestMoreProcessorsGoFirst(t *testing.T) {
+	s := placed(t, "0-3", "4-7")
+	for name, to := range map[string]string{"a": "1", "b": "1-3", "c": "2-3"} {
+		s.Proposals = append(s.Proposals, policy.Proposal{Policy: name, Row: 1, Verdict: policy.Scale, Change: change(t, policy.CPUs, "", to, "")})
+	}
+	if d := policy.Decide(s)[0]; d.To != policy.Set("1-3") || len(d.Losers) != 2 || !strings.Contains(d.Losers[0].Reason, "the larger size goes first") {
+		t.Errorf("decided %s, losers %+v", policy.CPUs.Format(d.To), d.Losers)
 	}
 }
 

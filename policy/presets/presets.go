@@ -19,7 +19,9 @@ import "embed"
 var Files embed.FS
 
 // Names lists the presets.
-func Names() []string { return []string{"engram-cpu", "engram-memory", "engram-numa", "engram-storage"} }
+func Names() []string {
+	return []string{"engram-cpu", "engram-memory", "engram-numa", "engram-storage"}
+}
 
 // Read returns the YAML of a preset, and false if there is none of that name.
 func Read(name string) ([]byte, bool) {
