@@ -31,33 +31,42 @@ func (i image) disk() string   { return filepath.Join(i.dir, "disk.img") }
 func (i image) kernel() string { return filepath.Join(i.dir, "vmlinuz") }
 func (i image) initrd() string { return filepath.Join(i.dir, "initrd.img") }
 
-// findImage returns the image of the recipe, and makes it if it is not there. Of the processes that want it one makes it,
-// in a directory of its own that becomes the image by its last step: what a killed one leaves is no image.
+// findImage returns the image of the recipe, and makes it if it is not there.
 func findImage() (image, error) {
-	cache, err := os.UserCacheDir()
+	home, err := os.UserCacheDir()
 	if err != nil {
 		return image{}, err
 	}
-	dir := filepath.Join(cache, "engramd-testenv", "host")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	return cache{filepath.Join(home, "engramd-testenv", "host"), recipeKey(), follow}.find()
+}
+
+// A cache keeps the image of one recipe in a directory. Of the processes that want it one makes it, in a directory of its own
+// that becomes the image by its last step: what a killed one leaves is no image.
+type cache struct {
+	dir, key string
+	make     func(dir string) error
+}
+
+func (c cache) find() (image, error) {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return image{}, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return image{}, err
 	}
 	defer lock.Close()
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return image{}, fmt.Errorf("lock %s: %w", dir, err)
+		return image{}, fmt.Errorf("lock %s: %w", c.dir, err)
 	}
-	made := image{filepath.Join(dir, recipeKey())}
-	if _, err := os.Stat(made.dir); err == nil {
-		return made, nil
+	ready := image{filepath.Join(c.dir, c.key)}
+	if _, err := os.Stat(ready.dir); err == nil {
+		return ready, nil
 	}
-	if err := sweep(dir); err != nil {
+	if err := c.sweep(); err != nil {
 		return image{}, err
 	}
-	return made, makeImage(dir, made.dir)
+	return ready, c.fill(ready)
 }
 
 func recipeKey() string {
@@ -66,14 +75,14 @@ func recipeKey() string {
 }
 
 // sweep removes images of other recipes and what killed builds have left. A machine that runs holds its image open.
-func sweep(dir string) error {
-	entries, err := os.ReadDir(dir)
+func (c cache) sweep() error {
+	entries, err := os.ReadDir(c.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			if err := os.RemoveAll(filepath.Join(c.dir, e.Name())); err != nil {
 				return fmt.Errorf("remove an old image: %w", err)
 			}
 		}
@@ -81,19 +90,19 @@ func sweep(dir string) error {
 	return nil
 }
 
-func makeImage(dir, made string) error {
-	scratch, err := os.MkdirTemp(dir, "build-")
+func (c cache) fill(to image) error {
+	scratch, err := os.MkdirTemp(c.dir, "build-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	if err := follow(scratch); err != nil {
+	if err := c.make(scratch); err != nil {
 		return fmt.Errorf("make the host's image: %w", err)
 	}
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(scratch, made)
+	return os.Rename(scratch, to.dir)
 }
 
 // follow carries out the recipe. Its mounts and processes are in namespaces that end with this process.
