@@ -124,8 +124,8 @@ func (b *bench) expectNoMarks(t *testing.T) {
 			}
 		}
 		for _, field := range d.ManagedFields {
-			if strings.Contains(field.Manager, "engramd") && field.Subresource == "" && field.FieldsV1 != nil && strings.Contains(string(field.FieldsV1.Raw), "resources") {
-				t.Errorf("%s has fields that engramd owns: %s", d.Name, field.FieldsV1.Raw)
+			if strings.Contains(field.Manager, "engramd") && field.Subresource == "" && field.FieldsV1 != nil && strings.Contains(field.FieldsV1.GetRawString(), "resources") {
+				t.Errorf("%s has fields that engramd owns: %s", d.Name, field.FieldsV1.GetRawString())
 			}
 		}
 	}

@@ -27,7 +27,6 @@ var (
 	testAddress    = [2]byte{0, 1} // the test's end of the veth pair
 	nodeAddress    = [2]byte{0, 2}
 	serviceAddress = [2]byte{1, 1} // of the API server's service, which is the node's own
-	bridgeAddress  = [2]byte{2, 1}
 )
 
 // A node is the machine that the cluster runs on, as far as the kernel goes.
