@@ -1,6 +1,7 @@
 package kubernetes_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -57,6 +58,15 @@ func TestConfigurations(t *testing.T) {
 		}
 		if string(cfg.Mode) != mode {
 			t.Errorf("%s: mode %s", dir, cfg.Mode)
+		}
+	}
+}
+
+// TestTheTestsConfiguration spares a cluster from finding out.
+func TestTheTestsConfiguration(t *testing.T) {
+	for _, spec := range []string{"{deployment: web, container: app}", "{self: true, container: app}"} {
+		if _, err := config.Parse("agent.yaml", fmt.Appendf(nil, grows, spec, 0.15), actuators.Registry{"kubernetes": kubernetes.Platform()}); err != nil {
+			t.Error(err)
 		}
 	}
 }

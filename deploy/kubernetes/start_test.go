@@ -33,8 +33,8 @@ policies:
     matrix:
       signals: {limit: 'max(engramd_target_cpu_limit_cores{target="$target"})', used: 'sum(engramd_target_memory_working_set_bytes{target="$target"})'}
       rows:
-        - {when: {limit: "< %g", used: "> 0"}, do: scale, change: {cpu: {by: x2}}, for: 0s}
-      otherwise: none
+        - {when: {limit: "< %g", used: ">= 1"}, do: scale, change: {cpu: {by: x2}}, for: 0s}
+      otherwise: {do: none}
 `
 
 // starts loads engramd's image, and returns what to put in the place of the manifests' images.
