@@ -181,6 +181,19 @@ func TestMemoryThatFitsNoNodeStays(t *testing.T) {
 	}
 }
 
+// TestNeverPinned undoes a change that never ran: all processors stand in for none only where some were
+// chosen.
+func TestNeverPinned(t *testing.T) {
+	h := newNUMAHost(t, 2, anywhere)
+	_, p, err := h.plan(t, policy.Set("2-3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := back(t.Context(), h.driver(t), h.target, p.Steps); err != nil || len(h.changed()) > 0 {
+		t.Errorf("undone without a change: %v, %v", h.changed(), err)
+	}
+}
+
 // TestProcessorsAfterAFaultAtEveryCall breaks a change at each call and takes it back.
 func TestProcessorsAfterAFaultAtEveryCall(t *testing.T) {
 	for _, wrong := range []fault{dropped, late, status500, garbage} {
