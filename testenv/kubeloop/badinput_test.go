@@ -178,11 +178,14 @@ func TestE2EAPIServerGone(t *testing.T) {
 	})
 }
 
-// TestE2EMissing has a target that is not there: it is absent until it comes.
+// TestE2EMissing has a target that is not there: that is said, until it comes.
 func TestE2EMissing(t *testing.T) {
 	b := newBench(t)
 	a := b.start(t, target{Name: "api"})
-	testenv.Eventually(t, soon, "the target is absent", func() bool { return a.Target(t, "api").State == "absent" })
+	testenv.Eventually(t, soon, "the target is not found", func() bool {
+		one := a.Target(t, "api")
+		return one.State != "ok" && strings.Contains(one.Detail, "not found")
+	})
 	b.run(t, service{kind: "Deployment", name: "api", replicas: 1})
 	a.Await(t, soon, "it is resized", of("api", strings.Fields(stays)...))
 	b.expectLimits(t, "api", big)

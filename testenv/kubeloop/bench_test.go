@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 	c.LoadWorkload(t, image2, nil)
 	b := &bench{c: c, namespace: c.Namespace(t)}
 	b.access = c.ServiceAccount(t, b.namespace, "engramd", rights(t)...)
-	b.grantMetrics(t)
+	b.grantCluster(t)
 	return b
 }
 
@@ -78,13 +78,14 @@ func rights(t *testing.T) (rules []rbacv1.PolicyRule) {
 	return rules
 }
 
-// grantMetrics lets engramd's account read what the kubelet meters.
-func (b *bench) grantMetrics(t *testing.T) {
+// grantCluster lets engramd's account read what belongs to no namespace: what the kubelet meters, and whether volumes grow.
+func (b *bench) grantCluster(t *testing.T) {
 	t.Helper()
-	name := metav1.ObjectMeta{Name: "engramd-metrics-" + b.namespace}
+	name := metav1.ObjectMeta{Name: "engramd-" + b.namespace}
 	roles := b.c.Client().RbacV1()
 	_, err := roles.ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: name, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"nodes/metrics"}, Verbs: []string{"get"}},
+		{APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}, Verbs: []string{"get"}},
 	}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
