@@ -56,9 +56,9 @@ func TestE2ELiveCPU(t *testing.T) {
 		files   map[string]string
 	}{
 		{"unset", nil, nil, func(*policy.Target) {}, map[string]string{
-			"/run/systemd/system.control/UNIT.d/50-CPUQuota.conf": "CPUQuota=150.00%"}},
+			"/run/systemd/system.control/UNIT.d/50-CPUQuota.conf": "CPUQuota=150%"}},
 		{"persistent", []string{"CPUQuota=25%"}, nil, persistent, map[string]string{
-			"/etc/systemd/system.control/UNIT.d/50-CPUQuota.conf": "CPUQuota=150.00%"}},
+			"/etc/systemd/system.control/UNIT.d/50-CPUQuota.conf": "CPUQuota=150%"}},
 		{"override", nil, map[string]string{"override.conf": "[Service]\nCPUQuota=25%\n"}, func(*policy.Target) {}, map[string]string{
 			"/run/systemd/system/UNIT.d/zz-engramd.conf": "CPUQuota=150.00%"}},
 		{"override-persistent", nil, map[string]string{"override.conf": "[Service]\nCPUQuota=25%\n"}, persistent, map[string]string{

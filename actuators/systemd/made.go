@@ -116,7 +116,14 @@ func (f files) ours(dir, name, key string) (bool, error) {
 	return set && slices.ContainsFunc(strings.Split(what, between), func(line string) bool { return plain(key+"="+value) == plain(line) }), nil
 }
 
-// plain leaves out what may be written in two ways.
+// plain leaves out what may be written in two ways: systemd parts the ranges of a set with spaces, and
+// writes 150.00% as 150%.
 func plain(line string) string {
-	return strings.Join(strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' }), " ")
+	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' })
+	for i, w := range words {
+		if n, ok := strings.CutSuffix(w, "%"); ok && strings.Contains(n, ".") {
+			words[i] = strings.TrimRight(strings.TrimRight(n, "0"), ".") + "%"
+		}
+	}
+	return strings.Join(words, " ")
 }

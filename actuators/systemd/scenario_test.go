@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/systemd"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -307,6 +308,25 @@ func TestRelease(t *testing.T) {
 			g.noneLeft(t, "after release")
 		})
 	}
+}
+
+// TestReleaseOfOthers wants a file that an administrator changed since to stay as it is.
+func TestReleaseOfOthers(t *testing.T) {
+	g := scenario{resource: policy.CPU, to: policy.Amount(1500)}.set(t)
+	if err := g.do(t); err != nil {
+		t.Fatal(err)
+	}
+	const name = control + "50-CPUQuota.conf"
+	g.model.write(name, "[Service]\nCPUQuota=80%\n") // systemctl set-property
+	g.reloadAll()
+	if err := g.driver().Release(t.Context(), g.target); err != nil {
+		t.Fatal(err)
+	}
+	tree := g.tree()
+	if _, left := tree[control+systemd.MadeList]; left || tree[name] != "[Service]\nCPUQuota=80%\n" {
+		t.Errorf("after release: %v", tree)
+	}
+	g.holds(t, policy.CPU, policy.Amount(800), "after release")
 }
 
 // noneLeft wants no file but those that were there before. Of one that `systemctl set-property` made
