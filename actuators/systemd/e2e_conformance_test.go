@@ -2,6 +2,7 @@ package systemd_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,10 +25,7 @@ func TestE2EConformance(t *testing.T) {
 			unit := fmt.Sprintf("bsystemd-%d.service", made)
 			lines, dropIns := sleeper(limits(sizes)...), map[string]string(nil)
 			if override {
-				text := "[Service]\n"
-				for _, l := range limits(sizes) {
-					text += l + "\n"
-				}
+				text := "[Service]\n" + strings.Join(limits(sizes), "\n") + "\n"
 				lines, dropIns = sleeper("CPUQuota=10%"), map[string]string{"override.conf": text}
 			}
 			h.start(t, unit, lines, dropIns)

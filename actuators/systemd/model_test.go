@@ -370,8 +370,8 @@ func (m *model) Set(ctx context.Context, name string, runtime bool, properties [
 		if value == "" && strings.HasPrefix(key, "Memory") {
 			value = "infinity"
 		}
-		if strings.HasSuffix(value, "%") { // as systemd writes it
-			value = strings.TrimRight(strings.TrimRight(strings.TrimSuffix(value, "%"), "0"), ".") + "%"
+		if percent, ok := strings.CutSuffix(value, "%"); ok { // as systemd writes it
+			value = strings.TrimRight(strings.TrimRight(percent, "0"), ".") + "%"
 		}
 		m.write(path, "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n# or an equivalent operation. Do not edit.\n[Service]\n"+
 			key+"="+strings.ReplaceAll(value, ",", " ")+"\n")

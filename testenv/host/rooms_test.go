@@ -10,6 +10,7 @@ import (
 // sense under emulation; one package may have several.
 var rooms = []struct{ name, pkg, tests string }{
 	{"actuators/docker", "actuators/docker", "^TestE2ELive"},
+	{"actuators/systemd", "actuators/systemd", "^TestE2E"},
 	{"testenv/deploy", "testenv/deploy", "^TestE2EUnit$"},
 }
 
