@@ -12,6 +12,7 @@ var rooms = []struct{ name, pkg, tests string }{
 	{"actuators/docker", "actuators/docker", "^TestE2ELive"},
 	{"actuators/systemd", "actuators/systemd", "^TestE2E"},
 	{"testenv/deploy", "testenv/deploy", "^TestE2EUnit$"},
+	{"numa", "testenv/hostloop", "^TestE2ENUMA$"},
 }
 
 // TestE2EHost boots one machine and runs the tests of all rooms on it.
