@@ -26,6 +26,9 @@ var (
 	// ours: see [Locker].
 	ErrHeld = errors.New("another engramd holds this target")
 	ErrLost = errors.New("the lock on the target was lost")
+	// ErrUnrecorded says that the platform's lock did not take the record of an open action, which a
+	// [Journal] keeps there, too.
+	ErrUnrecorded = errors.New("the action cannot be kept beside the target's lock")
 )
 
 // A Driver adapts one platform. Retries, journalling, draining, validation and rollback belong to

@@ -33,7 +33,7 @@ func inFleet(t *testing.T, story func(s *show)) {
 		s := &show{t: t, journal: fake.NewJournal(), trace: &fake.Trace{}, wants: 1.6}
 		s.Fleet = fake.NewFleet(3, policy.Size{policy.CPU: policy.Amount(1000)})
 		s.Fleet.StartFor = 5 * time.Second
-		s.Fleet.Cores = func(time.Time) float64 { return s.wants }
+		s.Fleet.Want(func(time.Time) float64 { return s.wants })
 		time.Sleep(10 * time.Minute)
 		s.boot()
 		story(s)

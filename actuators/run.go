@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -215,8 +216,11 @@ func (r *run) unjournalled(err error) {
 		return
 	}
 	r.mute = true
-	r.event(policy.EventFailure, policy.Critical,
-		fmt.Sprintf("%v; make room or repair the disk of data_dir: until then nothing is changed", err), nil)
+	remedy := "make room or repair the disk of data_dir"
+	if errors.Is(err, ErrUnrecorded) {
+		remedy = "see that the platform takes it"
+	}
+	r.event(policy.EventFailure, policy.Critical, fmt.Sprintf("%v; %s: until then nothing is changed", err, remedy), nil)
 }
 
 // insist journals edit however often that takes, until ctx is over.

@@ -108,7 +108,7 @@ func (c *claim) record(a actuators.Action) error {
 	case errors.Is(err, actuators.ErrLost):
 		return c.lose(lock, err)
 	case err != nil:
-		return fmt.Errorf("keep action %s beside the target's lock: %w", a.ID, err)
+		return fmt.Errorf("%w: %w", actuators.ErrUnrecorded, err)
 	case !open:
 		c.mu.Lock()
 		defer c.mu.Unlock()

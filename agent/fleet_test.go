@@ -29,7 +29,7 @@ func inEmptyFleet(t *testing.T, story func(w *world)) {
 	inEmptyWorld(t, "", func(w *world) {
 		w.fleet = fake.NewFleet(3, policy.Size{policy.CPU: policy.Amount(1000)})
 		w.fleet.StartFor = 5 * time.Second
-		w.fleet.Cores = func(time.Time) float64 { return 1.6 }
+		w.fleet.Want(func(time.Time) float64 { return 1.6 })
 		w.querier.Define("cpu", func(at time.Time) (float64, bool) {
 			u := w.fleet.Used("app", at.Add(-15*time.Second), at)
 			if u.Cores == nil || u.CPULimit == nil {
@@ -249,7 +249,7 @@ func TestNewPodsAreNoReversal(t *testing.T) {
 		w.fleet.Named = true
 		w.pass(10 * time.Minute)
 		w.fleet.Fail("reconcile", errors.New("the node is full"))
-		w.fleet.Cores = func(time.Time) float64 { return 0.5 }
+		w.fleet.Want(func(time.Time) float64 { return 0.5 })
 		w.fleet.Rollout(nil)
 		w.pass(20 * time.Minute)
 		text := w.trace.String()
@@ -292,7 +292,7 @@ func TestLatePodsAreLeftAlone(t *testing.T) {
 				w.expect(actuators.Committed)
 				disturb(w)
 				w.pass(30 * time.Second)
-				w.fleet.Cores = func(time.Time) float64 { return 0.5 }
+				w.fleet.Want(func(time.Time) float64 { return 0.5 })
 				w.fleet.Rollout(nil)
 				w.pass(10 * time.Minute)
 				w.pods(1000, 1000, 1000)
@@ -423,7 +423,7 @@ func TestReleaseLeavesNothing(t *testing.T) {
 // A target that was never changed has a lock on the platform all the same.
 func TestReleaseOfWhatWasNeverChanged(t *testing.T) {
 	inFleet(t, func(w *world) {
-		w.fleet.Cores = func(time.Time) float64 { return 0.5 }
+		w.fleet.Want(func(time.Time) float64 { return 0.5 })
 		w.pass(time.Minute)
 		if got := w.release(); len(got) != 1 || got[0].Target != "app" || got[0].Detail == "" {
 			t.Fatalf("release: %+v", got)
@@ -438,7 +438,7 @@ func TestReleaseOfWhatWasNeverChanged(t *testing.T) {
 		taken := w.fleet.Locks.Taken()
 		w.stop()
 		w.start("agent.yaml")
-		w.fleet.Cores = func(time.Time) float64 { return 1.6 }
+		w.fleet.Want(func(time.Time) float64 { return 1.6 })
 		w.pass(10 * time.Minute)
 		if s := w.status(); s.State != api.TargetFrozen || !strings.Contains(s.Detail, "unfreeze") {
 			t.Errorf("it is %s: %s", s.State, s.Detail)

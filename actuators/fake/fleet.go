@@ -19,12 +19,12 @@ import (
 type Fleet struct {
 	Locks *Locks
 	// StartFor is how long a new pod takes to run. Named has a new pod bear the name of the one that it
-	// replaces, as in a StatefulSet. Cores is what each pod wants; nil is half a core.
+	// replaces, as in a StatefulSet.
 	StartFor time.Duration
 	Named    bool
-	Cores    func(now time.Time) float64
 
 	mu        sync.Mutex
+	cores     func(now time.Time) float64 // what each pod wants
 	template  policy.Size
 	committed policy.Size // for late pods; absent where nothing was committed
 	pods      []*fleetPod
@@ -80,6 +80,13 @@ func (f *Fleet) add(name string) {
 }
 
 func (p *fleetPod) runs() bool { return !p.down && !time.Now().Before(p.runsAt) }
+
+// Want says what each pod wants of CPU, in cores; without it that is half a core.
+func (f *Fleet) Want(cores func(now time.Time) float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cores = cores
+}
 
 // Delete deletes the pod with the index, and its controller makes another one from the template.
 func (f *Fleet) Delete(i int) {

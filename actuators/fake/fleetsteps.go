@@ -126,8 +126,8 @@ func (f *Fleet) Used(_ string, from, to time.Time) (u actuators.Usage) {
 			continue
 		}
 		want := 0.5
-		if f.Cores != nil {
-			want = f.Cores(at)
+		if f.cores != nil {
+			want = f.cores(at)
 		}
 		u.Samples++
 		limit = float64(milli) / 1000
