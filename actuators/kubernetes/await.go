@@ -23,14 +23,16 @@ func (e infeasible) Is(target error) bool { return target == actuators.ErrRefuse
 // await waits until the kubelet shows what the pod was told. It wraps ErrTransient while that may
 // still come, and says what it waits for.
 func (j job) await(ctx context.Context, r resize) error {
-	began := time.Now()
+	began, waits := time.Now(), "" // what was seen last
 	for {
 		p, err := j.pod(ctx, r)
+		if err != nil && ctx.Err() != nil && waits != "" {
+			return fmt.Errorf("%w: pod %s: %s", actuators.ErrTransient, r.Pod, waits)
+		}
 		if err != nil {
 			return err
 		}
-		waits, err := r.progress(p)
-		if err != nil || waits == "" {
+		if waits, err = r.progress(p); err != nil || waits == "" {
 			return err
 		}
 		if time.Since(began) > lookFor {

@@ -17,6 +17,8 @@ type owner struct {
 	Applies  bool            `json:"applies,omitempty"` // by server-side apply: it will set its value again
 	Resource policy.Resource `json:"resource"`
 	Limit    bool            `json:"limit,omitempty"` // of the limit, else of the request
+	// Whole says that it has the list of all limits or requests, too.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // fieldSet is the form of metadata.managedFields[].fieldsV1.
@@ -48,8 +50,10 @@ func ownersOf(entries []metav1.ManagedFieldsEntry, container string) []owner {
 		resources := root.at("f:spec", "f:template", "f:spec", "f:containers", key(container), "f:resources")
 		for _, res := range resizable {
 			for _, of := range []string{"f:limits", "f:requests"} {
-				if _, ok := resources.at(of)["f:"+string(names[res])]; ok {
-					owners = append(owners, owner{e.Manager, e.Operation == metav1.ManagedFieldsOperationApply, res, of == "f:limits"})
+				list := resources.at(of)
+				if _, ok := list["f:"+string(names[res])]; ok {
+					_, whole := list["."]
+					owners = append(owners, owner{e.Manager, e.Operation == metav1.ManagedFieldsOperationApply, res, of == "f:limits", whole})
 				}
 			}
 		}

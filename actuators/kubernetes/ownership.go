@@ -17,11 +17,11 @@ func (j job) returnFields(ctx context.Context, w workload, t template) (workload
 	now := ownersOf(w.meta.ManagedFields, t.Container)
 	entries, moved := slices.Clone(w.meta.ManagedFields), false
 	for _, o := range t.Owners {
-		if o.Applies || slices.Contains(now, o) {
+		if o.Applies || o.among(now) {
 			continue
 		}
 		i := slices.IndexFunc(now, func(h owner) bool {
-			return h.Resource == o.Resource && h.Limit == o.Limit && !h.Applies && !slices.Contains(t.Owners, h)
+			return h.Resource == o.Resource && h.Limit == o.Limit && !h.Applies && !h.among(t.Owners)
 		})
 		if i < 0 {
 			continue
@@ -42,6 +42,11 @@ func (j job) returnFields(ctx context.Context, w workload, t template) (workload
 		return w, err
 	}
 	return j.workload(ctx, t.Workload)
+}
+
+// among reports whether owners have o, whatever else of the list belongs to it.
+func (o owner) among(owners []owner) bool {
+	return slices.ContainsFunc(owners, func(h owner) bool { h.Whole = o.Whole; return h == o })
 }
 
 // reassign moves one field from the manager that has it to another.
@@ -83,18 +88,22 @@ func edit(f *metav1.FieldsV1, path []string, add bool) *metav1.FieldsV1 {
 		return f
 	}
 	at, last := root, path[len(path)-1]
+	above := []map[string]any{root}
 	for _, k := range path[:len(path)-1] {
 		below, ok := at[k].(map[string]any)
 		if !ok {
 			below = make(map[string]any)
 			at[k] = below
 		}
-		at = below
+		at, above = below, append(above, below)
 	}
 	if add {
 		at[last] = map[string]any{}
-	} else {
-		delete(at, last)
+	}
+	for i := len(path) - 1; !add && i >= 0; i-- { // and what is empty without it
+		if below, ok := above[i][path[i]].(map[string]any); ok && len(below) == 0 {
+			delete(above[i], path[i])
+		}
 	}
 	text, err := json.Marshal(root)
 	if err != nil {

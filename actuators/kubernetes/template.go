@@ -141,15 +141,20 @@ func (t template) crashing(pods []corev1.Pod) error {
 // clock bounds it.
 func (j job) watch(ctx context.Context, t template, look func(workload) (done bool, err error)) error {
 	began := time.Now()
+	var waits error // what was seen last
 	for {
 		w, err := j.workload(ctx, t.Workload)
-		if err != nil {
+		done := false
+		if err == nil {
+			done, err = look(w)
+		}
+		switch {
+		case err != nil && ctx.Err() != nil && waits != nil:
+			return waits
+		case done || err != nil:
 			return err
 		}
-		if done, err := look(w); done || err != nil {
-			return err
-		}
-		waits := fmt.Errorf("%w: rollout of %s: %s", actuators.ErrTransient, t.Workload, w.rollout)
+		waits = fmt.Errorf("%w: rollout of %s: %s", actuators.ErrTransient, t.Workload, w.rollout)
 		if time.Since(began) > rolloutFor+j.target.StopTimeout {
 			return waits
 		}

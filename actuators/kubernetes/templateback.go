@@ -82,8 +82,8 @@ func (j job) restore(ctx context.Context, w workload, t template) (workload, err
 		return j.workload(ctx, t.Workload)
 	}
 	name := beforeFirstApply
-	if len(others) > 0 {
-		name = others[0].Manager
+	if len(others) > 0 { // rather who has made the lists than who has changed something in them
+		name = others[max(0, slices.IndexFunc(others, func(o owner) bool { return o.Whole }))].Manager
 	}
 	patch := map[string]any{
 		"metadata": map[string]any{"uid": w.UID, "resourceVersion": w.meta.ResourceVersion},
