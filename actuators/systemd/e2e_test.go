@@ -146,6 +146,30 @@ func TestE2EMemoryShrink(t *testing.T) {
 	}
 }
 
+// TestE2EMemoryPressure wants a shrink to be called off that would have a unit read its files from the
+// disk again and again.
+func TestE2EMemoryPressure(t *testing.T) {
+	h := newHost(t)
+	const unit = "bsystemd-thrash.service"
+	h.start(t, unit, []string{
+		"MemoryMax=128M", "ExecStopPost=/bin/rm -f /var/tmp/bsystemd",
+		"ExecStart=/bin/sh -c 'dd if=/dev/urandom of=/var/tmp/bsystemd bs=1M count=90 conv=fsync; while :; do cat /var/tmp/bsystemd >/dev/null; done'",
+	}, nil)
+	target := h.target(unit)
+	testenv.Eventually(t, 2*time.Minute, "the unit reads its file from the cache", func() bool {
+		return stat(t, unit, "active_file") > 80<<20
+	})
+	was := before(t, unit)
+	p := h.plan(t, target, policy.Memory, policy.Amount(24<<20))
+	if err := h.driver.Do(t.Context(), target, p.Steps[0]); !errors.Is(err, actuators.ErrRefused) || !strings.Contains(fmt.Sprint(err), "MemoryHigh was given back") {
+		t.Errorf("got %v; pressure: %s", err, cgroupFile(t, unit, "memory.pressure"))
+	}
+	becomes(t, unit, "memory.high", "max")
+	if diff := cmp.Diff(was, before(t, unit)); diff != "" {
+		t.Errorf("after a shrink that was called off (-was +is):\n%s", diff)
+	}
+}
+
 // watchHigh notes the first value of memory.high that is not max, with memory.max beside it.
 func watchHigh(t *testing.T, unit string, seen chan<- string, watched, stop chan struct{}) {
 	dir := "/sys/fs/cgroup" + show(t, unit, "ControlGroup") + "/"

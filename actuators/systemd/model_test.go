@@ -47,6 +47,7 @@ type modelUnit struct {
 	dependents              []string
 	hard, cache             int64 // memory that stays, and page cache
 	stalls                  bool  // reclaim does nothing but stall
+	thrashes                bool  // what was reclaimed is read again and again
 	stalled                 int64 // microseconds
 	more                    map[string]any
 }
@@ -249,7 +250,9 @@ func (m *model) realize(u *modelUnit) {
 	set("memory.low", "0")
 	set("memory.current", strconv.FormatInt(u.hard+u.cache, 10))
 	set("memory.stat", fmt.Sprintf("anon %d\nfile %d\ninactive_file %d\nactive_file 0", u.hard, u.cache, u.cache))
-	set("memory.pressure", fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=%[1]d", u.stalled))
+	if u.stalls || u.thrashes { // else there is nothing to watch, and nothing to wait for
+		set("memory.pressure", fmt.Sprintf("some avg10=0.00 avg60=0.00 avg300=0.00 total=%d\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=%[1]d", u.stalled))
+	}
 	for key, name := range map[string]string{"AllowedCPUs": "cpuset.cpus.effective", "AllowedMemoryNodes": "cpuset.mems.effective"} {
 		text := u.loaded[key]
 		if _, err := os.Stat(m.at("sys/fs/cgroup" + m.group(u) + "/" + name)); text == "" && err != nil {

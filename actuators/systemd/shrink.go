@@ -79,7 +79,9 @@ func (r *resizing) highAgain(ctx context.Context, u unit, at int) error {
 	return r.m.reload(ctx)
 }
 
-// reclaimed waits until the unit's memory is below to, and calls it off when all its processes stall.
+// reclaimed waits until the unit's memory is below to, and calls it off when all its processes stall:
+// the kernel takes page cache away at once, and then the unit reads it again and again. So stalls are
+// looked at for a while in any case, where they can be seen.
 func (r *resizing) reclaimed(ctx context.Context, u unit, to int64) error {
 	tick := time.NewTicker(reclaimEvery)
 	defer tick.Stop()
@@ -92,15 +94,15 @@ func (r *resizing) reclaimed(ctx context.Context, u unit, to int64) error {
 			return err
 		case use.tight(to):
 			return tooSmall(u, use.hard, to)
-		case use.usage <= to:
+		case use.usage <= to && use.stalled == nil:
 			return nil
 		}
 		if stalls = append(stalls, stall{time.Now(), use.stalled}); stalledTooLong(stalls) {
 			return fmt.Errorf("%w: %s: while its memory was brought below %s %w for more than 10%% of the time, so MemoryHigh was given back: let it keep more, or try when it does less",
 				actuators.ErrRefused, u.Name, policy.Memory.Format(policy.Amount(to)), errStalls)
 		}
-		if time.Since(began) > reclaimFor {
-			return nil // the rest is page cache, which goes when the limit comes
+		if took := time.Since(began); took >= stallOver && use.usage <= to || took >= reclaimFor {
+			return nil // what is left above is page cache, which goes when the limit comes
 		}
 		select {
 		case <-tick.C:

@@ -36,11 +36,19 @@ func TestShrinkBelowUse(t *testing.T) {
 // TestShrinkUnderPressure wants a shrink to be called off when every process of the unit waits for
 // memory, and MemoryHigh to be as before.
 func TestShrinkUnderPressure(t *testing.T) {
-	for _, share := range []int64{5, 30} {
-		t.Run(fmt.Sprintf("%d%%", share), func(t *testing.T) {
+	tests := []struct {
+		name     string
+		share    int64
+		thrashes bool
+	}{
+		{"a little", 5, false}, {"too much", 30, false}, {"too much, and reclaimed", 30, true}, {"reclaimed with a little", 5, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			share := test.share
 			g := shrinking("pressure").set(t)
 			synctest.Test(t, func(t *testing.T) {
-				g.unit.stalls = true
+				g.unit.stalls, g.unit.thrashes = !test.thrashes, true
 				stop := make(chan struct{})
 				defer close(stop)
 				go func() {
