@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 
@@ -155,7 +156,7 @@ func parsePage(r io.Reader) (page, error) {
 }
 
 func (p page) add(l labels.Labels, at int64, v float64) {
-	f, ok := metricNames[l.Get(labels.MetricName)]
+	f, ok := metricNames[l.Get(model.MetricNameLabel)]
 	of := containerName{l.Get("namespace"), l.Get("pod"), l.Get("container")}
 	id := idOf(l.Get("id"))
 	if !ok || id == "" && (of.container == "" || of.pod == "") || math.IsNaN(v) || math.IsInf(v, 0) {

@@ -52,8 +52,6 @@ func cadvisor(id string, at int64) string {
 		line("container_network_receive_bytes_total", id, `,interface="eth0"`, 99, at)
 }
 
-func known[T any](v T) *T { return &v }
-
 func TestWhatAKubeletShows(t *testing.T) {
 	p, err := parsePage(strings.NewReader(cadvisor(newID, 1000)))
 	if err != nil {
@@ -65,11 +63,11 @@ func TestWhatAKubeletShows(t *testing.T) {
 	}
 	want := cgroup.Stats{
 		CPU: cgroup.CPU{
-			Used: known(12500 * time.Millisecond), Periods: known(int64(100)), ThrottledPeriods: known(int64(40)),
-			Throttled: known(3250 * time.Millisecond), Limit: policy.Amount(1500),
+			Used: new(12500 * time.Millisecond), Periods: new(int64(100)), ThrottledPeriods: new(int64(40)),
+			Throttled: new(3250 * time.Millisecond), Limit: policy.Amount(1500),
 		},
-		Memory: cgroup.Memory{Usage: known(int64(3e7)), WorkingSet: known(int64(2e7)), Anon: known(int64(1e7)), Limit: policy.Amount(1 << 28)},
-		IO:     cgroup.IO{ReadOps: known(int64(12))},
+		Memory: cgroup.Memory{Usage: new(int64(3e7)), WorkingSet: new(int64(2e7)), Anon: new(int64(1e7)), Limit: policy.Amount(1 << 28)},
+		IO:     cgroup.IO{ReadOps: new(int64(12))},
 	}
 	if diff := cmp.Diff(want, n.stats(), cmp.AllowUnexported(policy.Quantity{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -285,7 +283,9 @@ func TestMeasureFails(t *testing.T) {
 		{name: "not there yet", node: func(n *nodeStub) { n.shows(cadvisorPage, cadvisor(oldID, 1)) }, want: actuators.ErrTransient, says: "does not show container app"},
 		{name: "gone", node: func(n *nodeStub) { n.Close() }, want: actuators.ErrTransient, says: "connection refused"},
 		{name: "sends elsewhere", node: func(n *nodeStub) {
-			n.answers[cadvisorPage] = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.org/", 302) }
+			n.answers[cadvisorPage] = func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "https://example.org/", http.StatusFound)
+			}
 		}, want: actuators.ErrTransient, says: "302"},
 		{
 			name: "a certificate of its own", node: func(*nodeStub) {},
