@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -92,9 +93,32 @@ func (r *run) replaced(ctx context.Context, w *watch, st State) stage {
 	case len(there.Parts) > 0:
 		return r.adopt(there)
 	case now.Sub(w.replacedAt) < replacedFor:
-		return nil
+		return r.followOn(ctx)
 	}
 	return r.replacedByOthers(ctx, w)
+}
+
+// followOn does the steps once more, for parts that replaced all those of the change: a driver may bring
+// successors to the size that way. That they cannot be brought there now is no verdict on the change.
+func (r *run) followOn(ctx context.Context) stage {
+	if r.acquire(ctx) != nil {
+		return nil
+	}
+	defer r.release()
+	lasting, done := r.inGrace(ctx)
+	defer done()
+	for _, s := range r.a.Plan.Steps {
+		err := r.touch(lasting, "do", s, r.x.cfg.CallTimeout)
+		switch {
+		case err == nil, errors.Is(err, ErrGone):
+		case errors.Is(err, errDisowned):
+			return r.disowned(err)
+		default:
+			r.event(policy.EventStep, policy.Warning, fmt.Sprintf("what came instead is not at the new size yet: %v", err), map[string]string{"op": "retry"})
+			return nil
+		}
+	}
+	return nil
 }
 
 // replacedByOthers ends a change of which nothing is left.

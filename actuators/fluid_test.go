@@ -17,6 +17,7 @@ import (
 // A show is a growth of cpu from 1 to 2 on a fleet of three pods, each of which wants 1.6.
 type show struct {
 	*fake.Fleet
+	follows  bool // the driver's steps are done to what came instead, too
 	t        *testing.T
 	journal  *fake.Journal
 	trace    *fake.Trace
@@ -48,8 +49,15 @@ func inFleet(t *testing.T, story func(s *show)) {
 func (s *show) boot() {
 	s.ctx, s.kill = context.WithCancel(context.Background())
 	s.executor = actuators.NewExecutor(actuators.Config{
-		Drivers: map[string]actuators.Driver{fake.Name: s.Fleet}, Journal: s.journal, Meter: s.Fleet, Events: s.trace,
+		Drivers: map[string]actuators.Driver{fake.Name: s.driver()}, Journal: s.journal, Meter: s.Fleet, Events: s.trace,
 	})
+}
+
+func (s *show) driver() actuators.Driver {
+	if s.follows {
+		return fake.Successors{Fleet: s.Fleet}
+	}
+	return s.Fleet
 }
 
 // start begins the action, as planned now.
@@ -66,7 +74,7 @@ func (s *show) start() {
 		s.t.Fatal(err)
 	}
 	a.Parts = actuators.PartIDsOf(st)
-	if a.Plan, err = s.Plan(a.Target, st, policy.Size{policy.CPU: a.To}); err != nil {
+	if a.Plan, err = s.driver().Plan(a.Target, st, policy.Size{policy.CPU: a.To}); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := s.journal.Put(a); err != nil {
@@ -255,6 +263,29 @@ func TestHalfAResizeIsUndone(t *testing.T) {
 		s.pass(time.Minute)
 		s.expect(actuators.RolledBack, 0, 1000, 1000, 1000)
 	})
+}
+
+// Late pods may get the size only with the commit: until then a rollout by the user leaves none of them
+// at it, and the steps are done to those that came instead.
+func TestARolloutBeforeTheCommit(t *testing.T) {
+	for name, after := range map[string]func(s *show){
+		"watched":   func(*show) {},
+		"restarted": func(s *show) { s.restart() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFleet(t, func(s *show) {
+				s.follows = true
+				s.executor.Close(errors.New("another driver"))
+				s.boot()
+				s.start()
+				time.Sleep(time.Minute)
+				s.Rollout(nil)
+				after(s)
+				s.pass(20 * time.Minute)
+				s.expect(actuators.Committed, 2000, 2000, 2000, 2000)
+			})
+		})
+	}
 }
 
 // A rollout with other resources in the template is its user's choice.

@@ -49,9 +49,11 @@ type Lock interface {
 // that it was planned for are read back, guarded and recovered; when none of them is left, those that
 // have the new size by now take their place. This asks of the driver:
 //   - Observe leaves out parts that are on their way out or have ended for good;
-//   - Do and Undo of a step for a part that is gone wrap [ErrGone] and change nothing;
-//   - the size for late parts becomes To with the last step of a plan, and its undo also takes back
-//     every late part that has To by then: no step of the plan names it.
+//   - Do and Undo of a step for a part that is gone either do the same to what came in its place, or
+//     wrap [ErrGone] and change nothing. While a change is watched and none of its parts is left, its
+//     steps are done once more for those that came instead;
+//   - late parts get To at the latest once the change is committed, and undo also takes back every late
+//     part that has To by then: no step of the plan names it.
 type Reconciler interface {
 	Reconcile(ctx context.Context, t policy.Target) (done []string, err error)
 }

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,11 +61,14 @@ func (f *Fleet) Do(ctx context.Context, _ policy.Target, s actuators.Step) error
 		if err := json.Unmarshal(s.Args, &r); err != nil {
 			return fmt.Errorf("%w: %w", actuators.ErrRefused, err)
 		}
-		if s.Kind == "commit" {
+		switch {
+		case s.Kind != "commit":
+			return f.resize(r)
+		case r.Late.IsUnset() && f.template[r.Resource] != r.From: // its user chose meanwhile
+		default:
 			f.committed[r.Resource] = r.To
-			return nil
 		}
-		return f.resize(r)
+		return nil
 	})
 }
 
@@ -150,4 +154,58 @@ func (f *Fleet) Sample(ctx context.Context, target string) (u actuators.Usage, e
 	err = f.op(ctx, "sample", func() error { return nil })
 	now := time.Now()
 	return f.Used(target, now.Add(-time.Second), now), err
+}
+
+// A Successors is a fleet whose steps do the same to what came in the place of a pod that is gone, and
+// whose late pods get a size only once it is committed.
+type Successors struct{ *Fleet }
+
+// Plan implements [actuators.Driver].
+func (s Successors) Plan(t policy.Target, from actuators.State, to policy.Size) (actuators.Plan, error) {
+	plan, err := s.Fleet.Plan(t, from, to)
+	plan.Steps = slices.DeleteFunc(plan.Steps, func(one actuators.Step) bool { return one.Kind == "commit" })
+	return plan, err
+}
+
+// Do implements [actuators.Driver].
+func (s Successors) Do(ctx context.Context, t policy.Target, one actuators.Step) error {
+	return s.follow(s.Fleet.Do(ctx, t, one), one.UndoArgs, one.Args)
+}
+
+// Undo implements [actuators.Driver].
+func (s Successors) Undo(ctx context.Context, t policy.Target, one actuators.Step) error {
+	return s.follow(s.Fleet.Undo(ctx, t, one), one.Args, one.UndoArgs)
+}
+
+func (s Successors) follow(err error, from, to json.RawMessage) error {
+	if !errors.Is(err, actuators.ErrGone) {
+		return err
+	}
+	var was, is resize
+	if err := errors.Join(json.Unmarshal(from, &was), json.Unmarshal(to, &is)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.remember()
+	for _, p := range s.pods {
+		if p.runs() && p.size[is.Resource] == was.To {
+			p.size[is.Resource] = is.To
+		}
+	}
+	return nil
+}
+
+// Finish implements [actuators.Finisher].
+func (s Successors) Finish(ctx context.Context, _ policy.Target, steps []actuators.Step) error {
+	return s.op(ctx, "finish", func() error {
+		for _, one := range steps {
+			var r resize
+			if err := json.Unmarshal(one.Args, &r); err != nil {
+				return err
+			}
+			s.committed[r.Resource] = r.To
+		}
+		return nil
+	})
 }
