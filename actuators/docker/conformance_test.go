@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 	"go.uber.org/goleak"
@@ -11,6 +12,7 @@ import (
 	"github.com/engramd/engramd/actuators/cgroup"
 	"github.com/engramd/engramd/actuators/conformance"
 	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/testenv"
 	engine "github.com/engramd/engramd/testenv/docker"
 )
 
@@ -22,6 +24,7 @@ func TestE2EConformance(t *testing.T) {
 	made := 0
 	adopt := func(t *policy.Target) { t.AdoptUnlimited = true }
 	conformance.Run(t, conformance.Suite{
+		Patience: testenv.Patience(10 * time.Second),
 		Fresh: func(t *testing.T, sizes policy.Size) conformance.Harness {
 			made++
 			name := fmt.Sprintf("engram-%d", made)
