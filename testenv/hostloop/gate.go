@@ -11,11 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
-
-	"github.com/engramd/engramd/testenv"
 )
 
 const systemBus = "/run/dbus/system_bus_socket"
@@ -109,17 +106,14 @@ func (g *Gate) add(h *Hold) *Hold {
 	return h
 }
 
-// Await waits until something is held.
-func (h *Hold) Await(t testing.TB, within time.Duration) {
-	t.Helper()
-	testenv.Eventually(t, within, h.member+" of "+h.unit+" is held", func() bool {
-		select {
-		case <-h.held:
-			return true
-		default:
-			return false
-		}
-	})
+// Holds tells whether something is held.
+func (h *Hold) Holds() bool {
+	select {
+	case <-h.held:
+		return true
+	default:
+		return false
+	}
 }
 
 // serve passes one connection's messages on.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/engramd/engramd/testenv"
 	"github.com/engramd/engramd/testenv/hostloop"
 	"github.com/engramd/engramd/testenv/loop"
 )
@@ -14,7 +15,7 @@ import (
 const doubled = `
 mode: {{.mode}}
 metrics: {interval: 3s}
-validation: {settle: 5s, duration: 30s, every: 3s, effect: {checks: 3}}
+validation: {settle: 5s, duration: 60s, every: 3s, effect: {checks: 3}}
 safety:
   cooldown: {up: 1h, down: 1h}
   budget: {per_hour: 50, per_day: 50, emergencies_per_day: 50}
@@ -130,20 +131,24 @@ func TestE2EKilled(t *testing.T) {
 	}
 }
 
-// gather waits until every action is where it is to be killed.
+// gather waits until every action is where it is to be killed. What is held is not waited for without end by engramd, so
+// they are looked for together.
 func gather(t *testing.T, a *loop.Agent, victims []*victim) {
 	t.Helper()
-	at := func(v *victim, state string) loop.Action {
-		return a.Await(t, soon, v.Name+" is "+state, func(x loop.Action) bool { return x.Target == v.Name && x.State == state })
-	}
 	undoing := victims[slices.IndexFunc(victims, func(v *victim) bool { return v.Name == "undoing" })]
-	a.Do(t, "cancel", at(undoing, "validating").ID, "--reason", "a test takes it back")
-	for _, v := range victims {
-		if v.held != nil {
-			v.held.Await(t, soon)
+	grown := a.Await(t, soon, "undoing is in place", func(x loop.Action) bool { return x.Target == undoing.Name && x.State == "validating" })
+	a.Do(t, "cancel", grown.ID, "--reason", "a test takes it back")
+	testenv.Eventually(t, soon, "every action is where it is to be killed", func() bool {
+		all := a.Actions(t)
+		for _, v := range victims {
+			i := slices.IndexFunc(all, func(x loop.Action) bool { return x.Target == v.Name && x.State == v.state })
+			if i < 0 || v.held != nil && !v.held.Holds() {
+				return false
+			}
+			v.action = all[i]
 		}
-		v.action = at(v, v.state)
-	}
+		return true
+	})
 }
 
 // expect waits for the action's end, and compares with how it must be.
