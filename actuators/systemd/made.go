@@ -93,7 +93,11 @@ func (f files) disclaim(dir, name string) error {
 			return err
 		}
 		f.removeEmpty(dir)
-		f.removeEmpty(filepath.Dir(dir)) // system.control, which SetUnitProperties makes
+		// SetUnitProperties makes the control directory. The other one is never ours to remove: without
+		// /run/systemd/system nobody believes that systemd runs.
+		if up := filepath.Dir(dir); strings.HasSuffix(up, ".control") {
+			f.removeEmpty(up)
+		}
 	}
 	return nil
 }
