@@ -48,7 +48,7 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 	if by := metav1.GetControllerOf(&w.meta); by != nil && w.pod == nil {
 		shared.Operator = by.Kind + " " + by.Name
 	}
-	if w.pod == nil && w.rollout.mixed() {
+	if w.pod == nil && w.rollout.manual == "" && w.rollout.mixed() { // else it may stay like that for good
 		shared.Rolling = w.rollout.String()
 	}
 	st := actuators.State{Paused: paused(w)}

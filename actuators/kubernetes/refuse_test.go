@@ -121,6 +121,8 @@ func TestPlanRefuses(t *testing.T) {
 			given: deployed(func(o *appsv1.Deployment) { o.Status.UpdatedReplicas, o.Status.Replicas = 1, 3 })},
 		{name: "rollout not begun", resources: ratio("100m", "200m"), to: cpu(400), want: "under way",
 			given: deployed(func(o *appsv1.Deployment) { o.Generation = 9 })},
+		{name: "a rollout that was stopped", resources: ratio("100m", "200m"), to: cpu(400),
+			given: deployed(func(o *appsv1.Deployment) { o.Spec.Paused, o.Status.UpdatedReplicas, o.Status.Replicas = true, 1, 3 })},
 		{name: "a sick pod is no rollout", resources: ratio("100m", "200m"), to: cpu(400),
 			given: deployed(func(o *appsv1.Deployment) { o.Status.AvailableReplicas, o.Status.ReadyReplicas = 1, 1 })},
 		{name: "above the LimitRange", resources: ratio("100m", "200m"), to: cpu(400), want: "the LimitRange house allows no more than 300m",
