@@ -223,6 +223,9 @@ func limit(t *testing.T, pod corev1.Pod) float64 {
 	return testenv.CPULimit(t, kubernetes.ContainerID(t, pod, "engram"))
 }
 
+// asks is the limit that a pod's container asks for, in thousandths of a core.
+func asks(pod corev1.Pod) int64 { return pod.Spec.Containers[0].Resources.Limits.Cpu().MilliValue() }
+
 // expectLimits wants every pod of a service to have a limit, in the kernel.
 func (b *bench) expectLimits(t *testing.T, name string, want float64) {
 	t.Helper()

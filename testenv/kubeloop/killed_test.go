@@ -119,6 +119,7 @@ func (k *killing) expect(t *testing.T) {
 
 // TestE2EKilledLive kills engramd in every state of a live change, also between a call and its answer.
 func TestE2EKilledLive(t *testing.T) {
+	t.Parallel()
 	const resize = "PATCH /resize"
 	k := prepareKills(t, "live", []kill{
 		{name: "waiting", mode: "approve", state: "waiting"},
@@ -145,6 +146,7 @@ func TestE2EKilledLive(t *testing.T) {
 // TestE2EKilledRollingOut kills engramd in every state of a rollout: until the template is written nothing has happened,
 // and a rollout that is on its way is seen to its end.
 func TestE2EKilledRollingOut(t *testing.T) {
+	t.Parallel()
 	k := prepareKills(t, "restart", []kill{
 		{name: "waiting", mode: "approve", state: "waiting"},
 		{name: "not-told", state: "applying", hold: before(1, "PATCH /not-told"), ends: takenBack, size: small},

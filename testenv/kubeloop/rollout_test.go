@@ -15,13 +15,14 @@ import (
 // TestE2EBadRolloutIsUndone has a Deployment whose pods are never ready at the new size. Within the deadline our resources
 // are gone from the template, and nothing else: the image that the user rolled out meanwhile is still there.
 func TestE2EBadRolloutIsUndone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.run(t, service{kind: "Deployment", name: "api", replicas: 2, sick: true})
 	a := b.start(t, target{Name: "api", Apply: "restart"})
 	action := a.Await(t, soon, "it is rolled out", of("api", "applying", "verifying", "validating"))
 	testenv.Eventually(t, soon, "there is a pod of the new size", func() bool {
 		for _, pod := range b.pods(t, "api") {
-			if pod.Spec.Containers[0].Resources.Limits.Cpu().MilliValue() == 200 {
+			if asks(pod) == 200 {
 				return true
 			}
 		}
@@ -49,8 +50,7 @@ func (b *bench) expectWell(t *testing.T, name string, replicas int, image string
 			return false
 		}
 		for _, pod := range pods {
-			c := pod.Spec.Containers[0]
-			if !kubernetes.Ready(pod) || c.Image != image || c.Resources.Limits.Cpu().MilliValue() != 100 {
+			if !kubernetes.Ready(pod) || pod.Spec.Containers[0].Image != image || asks(pod) != 100 {
 				return false
 			}
 		}
@@ -61,6 +61,7 @@ func (b *bench) expectWell(t *testing.T, name string, replicas int, image string
 // TestE2EStatefulSetDoesNotStayStuck has a StatefulSet whose newest pod is never ready at the new size: Kubernetes waits for
 // it for ever, also after the template was put right. The undo lets it go on.
 func TestE2EStatefulSetDoesNotStayStuck(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.run(t, service{kind: "StatefulSet", name: "db", replicas: 2, sick: true})
 	a := b.start(t, target{Name: "db", Kind: "statefulset", Apply: "restart"})
@@ -74,6 +75,7 @@ func TestE2EStatefulSetDoesNotStayStuck(t *testing.T) {
 
 // TestE2EGoodRollout resizes by a rollout: the template has the size, new pods come one after another, and all are ready.
 func TestE2EGoodRollout(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.run(t, service{kind: "StatefulSet", name: "db", replicas: 2})
 	a := b.start(t, target{Name: "db", Kind: "statefulset", Apply: "restart"})

@@ -13,6 +13,7 @@ import (
 // TestE2ETwoAgents has two agents with one configuration: one acts, and the other does not. The one that acts is killed in
 // the middle of its action, for good. The other takes over from the Lease, and brings the action to its end.
 func TestE2ETwoAgents(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		hold func(*loop.Gate) *loop.Hold
@@ -23,6 +24,7 @@ func TestE2ETwoAgents(t *testing.T) {
 		{"not answered", after(1, "PATCH /resize"), stays, big},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t)
 			pods := b.run(t, service{kind: "Deployment", name: "api", replicas: 1})
 			gate := b.gate(t)

@@ -80,6 +80,7 @@ policies:
 
 // TestE2EVolumeGrows has the claim of a Deployment ask for more.
 func TestE2EVolumeGrows(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name := "grows-" + b.namespace
 	b.c.Create(t, b.namespace, fmt.Sprintf(stored, name, kubernetes.WorkloadImage, t.TempDir()))

@@ -26,7 +26,8 @@ const (
 	endWithin   = 30 * time.Second
 )
 
-// A Cluster is a Kubernetes of a test's own. Its methods may be used by several tests in turn, each with its own t.
+// A Cluster is a Kubernetes of a test's own. Several tests may use it at a time, each with its own t, except for what starts
+// and stops its parts.
 type Cluster struct {
 	env       environment
 	programs  string // the directory of the cluster's programs

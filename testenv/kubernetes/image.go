@@ -65,6 +65,8 @@ func (c *Cluster) Load(t testing.TB, image Image) {
 
 // LoadImage is Load for what is no test.
 func (c *Cluster) LoadImage(image Image) error {
+	c.node.loading.Lock()
+	defer c.node.loading.Unlock()
 	if c.node.hasImage[image.Name] {
 		return nil
 	}

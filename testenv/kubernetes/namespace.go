@@ -37,8 +37,8 @@ func (c *Cluster) Namespace(t testing.TB) string {
 			t.Errorf("testenv: delete the namespace %s: %v", made.Name, err)
 		}
 	})
-	if c.node != nil { // pods are refused until the namespace's own account is there
-		testenv.Eventually(t, 20*time.Second, "the namespace has its service account", func() bool {
+	if c.node != nil { // pods are refused until the namespace has its account; the controllers back off while the API server is away
+		testenv.Eventually(t, time.Minute, "the namespace has its service account", func() bool {
 			_, err := c.client.CoreV1().ServiceAccounts(made.Name).Get(t.Context(), "default", metav1.GetOptions{})
 			return err == nil
 		})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,7 +35,8 @@ type node struct {
 	subnet   netip.Prefix // 10.N.0.0/16
 	unclaim  func()
 	pid1     *process // whose namespaces are the node's
-	hasImage map[string]bool
+	loading  sync.Mutex
+	hasImage map[string]bool // while loading is locked
 
 	containerd, kubelet *process
 }
