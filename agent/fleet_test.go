@@ -195,6 +195,9 @@ func TestAPlatformsLockHangs(t *testing.T) {
 		if n := w.fleet.Calls("do"); n != 0 {
 			t.Errorf("%d steps were done", n)
 		}
+		if text := w.trace.String(); !strings.Contains(text, "did not answer within 15s") {
+			t.Errorf("nobody says that the lock does not answer:\n%s", text)
+		}
 		w.fleet.Locks.Hang(false)
 		w.pass(30 * time.Minute)
 		w.pods(2000, 2000, 2000)
