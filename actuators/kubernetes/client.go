@@ -53,6 +53,7 @@ func connect(w where) (*cluster, error) {
 	config.UserAgent = manager + "/" + rest.DefaultKubernetesUserAgent()
 	config.QPS, config.Burst = clientQPS, clientBurst
 	config.Timeout = callTimeout
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &comeback{next: next} })
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: client for %s: %w", config.Host, err)

@@ -106,8 +106,16 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 }
 
 // Undo takes one step back. It may be repeated, and called for a step that failed part-way or never
-// ran.
+// ran. A right that is missing now was there when the step was done, so it is waited for.
 func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) error {
+	err := d.undo(ctx, t, s)
+	if lacksRight(err) {
+		return fmt.Errorf("%w: %w", actuators.ErrTransient, err)
+	}
+	return err
+}
+
+func (d *Driver) undo(ctx context.Context, t policy.Target, s actuators.Step) error {
 	switch s.Kind {
 	case stepResize:
 		return doing(ctx, d, t, s, d.resizeBack)

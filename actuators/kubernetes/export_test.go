@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"net/http"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -39,3 +40,6 @@ func (d *Driver) model() *cluster {
 }
 
 var Check = check
+
+// Comeback is the transport to an API server.
+func Comeback(next http.RoundTripper) http.RoundTripper { return &comeback{next: next} }

@@ -31,7 +31,7 @@ func fault(doing string, err error) error {
 		return wrap(actuators.ErrTransient, " (no answer from the API server in time)")
 	case apierrors.IsForbidden(err) && strings.Contains(text, "exceeded quota"):
 		return wrap(actuators.ErrRefused, " (raise the ResourceQuota, or give the target a lower max)")
-	case apierrors.IsForbidden(err) && strings.Contains(text, "cannot "):
+	case lacksRight(err):
 		return wrap(actuators.ErrRefused, " (grant engramd that right: see deploy/kubernetes, and engramd doctor)")
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err),
 		apierrors.IsMethodNotSupported(err), apierrors.IsRequestEntityTooLargeError(err), apierrors.IsUnsupportedMediaType(err):
@@ -51,6 +51,12 @@ func fault(doing string, err error) error {
 		return wrap(actuators.ErrTransient, " (is the API server up, and can it be reached from here?)")
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// lacksRight reports a request that we have no right to make, where a quota or another bound says
+// forbidden too.
+func lacksRight(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot ")
 }
 
 // serverFault reports any other answer of the 500s, such as a proxy gives.
