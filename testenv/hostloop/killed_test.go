@@ -15,7 +15,7 @@ import (
 const doubled = `
 mode: {{.mode}}
 metrics: {interval: 3s}
-validation: {settle: 5s, duration: 60s, every: 3s, effect: {checks: 3}}
+validation: {settle: 45s, duration: 15s, every: 3s, effect: {checks: 3, none: keep}}
 safety:
   cooldown: {up: 1h, down: 1h}
   budget: {per_hour: 50, per_day: 50, emergencies_per_day: 50}
@@ -26,7 +26,7 @@ targets:
   - name: {{.Name}}
     systemd: {unit: {{.Name}}}
     mode: {{.Mode}}
-    limits: {cpu: {min: 250m, max: 500m}}
+    limits: {cpu: {min: 500m, max: 1}}
     apply: {cpu: {{.Apply}}}
     maintenance_window: always
     stop_timeout: 5s
@@ -40,14 +40,14 @@ policies:
       signals:
         limit: max by (target) (engramd_target_cpu_limit_cores)
       rows:
-        - {when: {limit: "< 0.4"}, for: 1s, do: scale, change: {cpu: {by: x2}}}
-        - {when: {limit: ">= 0.4"}, do: none}
+        - {when: {limit: "< 0.8"}, for: 1s, do: scale, change: {cpu: {by: x2}}}
+        - {when: {limit: ">= 0.8"}, do: none}
 `
 
 const (
-	big = "50000 100000"
+	big = "100000 100000"
 	// How an action ends that is at its new size, that is not, and that may be either.
-	stays, takenBack = "inconclusive committed", "rolled_back"
+	stays, takenBack = "inconclusive committed insufficient kept", "rolled_back"
 	either           = stays + " " + takenBack
 )
 
@@ -82,7 +82,7 @@ func TestE2EKilled(t *testing.T) {
 		{Name: "waiting", Mode: "approve", state: "waiting"},
 		{Name: "not-told", state: "applying", ends: takenBack, hold: before("SetUnitProperties")},
 		{Name: "not-answered", state: "applying", ends: stays, hold: after("SetUnitProperties")},
-		{Name: "not-loaded", override: []string{"CPUQuota=25%"}, state: "applying", ends: takenBack, hold: reload},
+		{Name: "not-loaded", override: []string{"CPUQuota=50%"}, state: "applying", ends: takenBack, hold: reload},
 		{Name: "verifying", state: "verifying", ends: stays, hold: func(g *hostloop.Gate, unit string) *hostloop.Hold {
 			return g.BeforeAfter("GetAll", "SetUnitProperties", unit)
 		}},
@@ -94,7 +94,7 @@ func TestE2EKilled(t *testing.T) {
 	gate := hostloop.OpenGate(t)
 	var specs []hostloop.Spec
 	for _, v := range victims {
-		specs = append(specs, hostloop.Spec{Name: v.Name, Lines: []string{"CPUQuota=25%"}, Override: v.override})
+		specs = append(specs, hostloop.Spec{Name: v.Name, Lines: []string{"CPUQuota=50%"}, Override: v.override})
 	}
 	units := hostloop.StartAll(t, specs...)
 	for _, v := range victims {
