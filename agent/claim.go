@@ -20,6 +20,7 @@ type claim struct {
 	lock     actuators.Lock // nil while not held, or where the driver needs none
 	remote   bool           // the lock is the platform's: it may take time to answer
 	held     bool
+	ready    bool // the loop knows what the last holder left open; until then nothing is decided
 	trying   bool
 	checking bool
 	over     bool                // it was given back, for good
@@ -35,8 +36,11 @@ func newClaim() *claim { return &claim{reason: "the target's lock was not taken 
 func (c *claim) standby() (string, *hostlock.HeldError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held {
+	switch {
+	case c.held && c.ready:
 		return "", nil
+	case c.held:
+		return "what its last holder left open is being taken up", nil
 	}
 	return c.reason, c.holder
 }
@@ -78,7 +82,7 @@ func (c *claim) check() error {
 // whether it still holds, of another what was seen last.
 func (c *claim) ask() error {
 	c.mu.Lock()
-	held, remote, reason := c.held, c.remote, c.reason
+	held, remote, reason := c.held && c.ready, c.remote, c.reason
 	c.mu.Unlock()
 	switch {
 	case !held:
@@ -226,7 +230,7 @@ func (c *claim) settle(lock actuators.Lock, left []actuators.Action, err error) 
 	c.trying, c.holder, c.others = false, nil, false
 	if err == nil {
 		_, c.remote = lock.(*timedLock)
-		c.held, c.lock, c.reason, c.kept = true, lock, "", map[string]bool{}
+		c.held, c.ready, c.lock, c.reason, c.kept = true, false, lock, "", map[string]bool{}
 		for _, one := range left {
 			c.kept[one.ID] = true
 		}
@@ -237,6 +241,13 @@ func (c *claim) settle(lock actuators.Lock, left []actuators.Action, err error) 
 		c.holder = held
 	}
 	return err
+}
+
+// setReady notes that the loop knows what the last holder left open.
+func (c *claim) setReady() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = true
 }
 
 // begin reports whether an attempt should be made now, and notes that one is under way.

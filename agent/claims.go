@@ -121,6 +121,7 @@ func (a *Agent) claimed(ctx context.Context, t *target, left []actuators.Action,
 			a.loop.beside.Go(func() { a.logError("clear the record of an ended action", t.claim.record(known)) })
 		}
 	}
+	t.claim.setReady()
 	a.takeUpLost(ctx, t, a.executor.Active())
 }
 
