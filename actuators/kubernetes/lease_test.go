@@ -312,10 +312,12 @@ func TestRecordThatMakesNoSenseIsNotPassedOver(t *testing.T) {
 		l, _ := a.take()
 		_ = l.Record(actuators.Action{ID: "one"})
 		closed(t, l)
-		s.edit(testLease, func(l *coordination.Lease) { l.Annotations[actionPrefix+"one"] = "{" })
-		_, _, err := a.try()
-		if err == nil || !strings.Contains(err.Error(), actionPrefix+"one") {
-			t.Errorf("want an error that names the annotation, got %v", err)
+		for _, text := range []string{"{", `{"id":"two"}`, compressedMark + "x", compressedMark + "eA=="} {
+			s.edit(testLease, func(l *coordination.Lease) { l.Annotations[actionPrefix+"one"] = text })
+			_, _, err := a.try()
+			if err == nil || !strings.Contains(err.Error(), actionPrefix+"one") {
+				t.Errorf("%s: want an error that names the annotation, got %v", text, err)
+			}
 		}
 		if holder := holderOf(s.the(testLease)); holder != "" {
 			t.Errorf("taken all the same by %q", holder)
