@@ -153,6 +153,7 @@ func TestE2EMemoryPressure(t *testing.T) {
 	const unit = "bsystemd-thrash.service"
 	h.start(t, unit, []string{
 		"MemoryMax=128M", "ExecStopPost=/bin/rm -f /var/tmp/bsystemd",
+		"IOReadBandwidthMax=/var/tmp 2M", // the disk is quicker than the emulated processor
 		"ExecStart=/bin/sh -c 'dd if=/dev/urandom of=/var/tmp/bsystemd bs=1M count=90 conv=fsync; while :; do cat /var/tmp/bsystemd >/dev/null; done'",
 	}, nil)
 	target := h.target(unit)
@@ -160,7 +161,7 @@ func TestE2EMemoryPressure(t *testing.T) {
 		return stat(t, unit, "active_file") > 80<<20
 	})
 	was := before(t, unit)
-	p := h.plan(t, target, policy.Memory, policy.Amount(24<<20))
+	p := h.plan(t, target, policy.Memory, policy.Amount(70<<20))
 	if err := h.driver.Do(t.Context(), target, p.Steps[0]); !errors.Is(err, actuators.ErrRefused) || !strings.Contains(fmt.Sprint(err), "MemoryHigh was given back") {
 		t.Errorf("got %v; pressure: %s", err, cgroupFile(t, unit, "memory.pressure"))
 	}

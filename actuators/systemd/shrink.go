@@ -17,6 +17,9 @@ import (
 const (
 	reclaimFor   = 20 * time.Second
 	reclaimEvery = 250 * time.Millisecond
+	// watchFor is how long a unit is watched below its new MemoryHigh: at first the kernel takes more
+	// than it must, so that it takes seconds until a working set that does not fit is read again.
+	watchFor = 10 * time.Second
 	// stallOver is over how long stalls are looked at, maxStall the share of it in which every process
 	// of the unit waited for memory, above which a shrink is called off.
 	stallOver = 2 * time.Second
@@ -80,8 +83,8 @@ func (r *resizing) highAgain(ctx context.Context, u unit, at int) error {
 }
 
 // reclaimed waits until the unit's memory is below to, and calls it off when all its processes stall:
-// the kernel takes page cache away at once, and then the unit reads it again and again. So stalls are
-// looked at for a while in any case, where they can be seen.
+// the kernel takes page cache away at once, and then the unit may read it again and again. So stalls
+// are looked at for a while in any case, where they can be seen.
 func (r *resizing) reclaimed(ctx context.Context, u unit, to int64) error {
 	tick := time.NewTicker(reclaimEvery)
 	defer tick.Stop()
@@ -101,7 +104,7 @@ func (r *resizing) reclaimed(ctx context.Context, u unit, to int64) error {
 			return fmt.Errorf("%w: %s: while its memory was brought below %s %w for more than 10%% of the time, so MemoryHigh was given back: let it keep more, or try when it does less",
 				actuators.ErrRefused, u.Name, policy.Memory.Format(policy.Amount(to)), errStalls)
 		}
-		if took := time.Since(began); took >= stallOver && use.usage <= to || took >= reclaimFor {
+		if took := time.Since(began); took >= watchFor && use.usage <= to || took >= reclaimFor {
 			return nil // what is left above is page cache, which goes when the limit comes
 		}
 		select {
