@@ -15,7 +15,7 @@ import (
 const doubled = `
 mode: {{.mode}}
 metrics: {interval: 3s}
-validation: {settle: 45s, duration: 15s, every: 3s, effect: {checks: 3, none: keep}}
+validation: {settle: 45s, duration: 60s, every: 3s, effect: {checks: 3, none: keep}}
 safety:
   cooldown: {up: 1h, down: 1h}
   budget: {per_hour: 50, per_day: 50, emergencies_per_day: 50}

@@ -94,7 +94,7 @@ func remove(t testing.TB, units map[string]*Unit) {
 	for _, u := range units {
 		names = append(names, u.Name)
 		if t.Failed() {
-			status, _ := exec.Command("systemctl", "--no-pager", "status", u.Name).CombinedOutput()
+			status, _ := exec.Command("systemctl", "--no-pager", "--lines=3", "status", u.Name).CombinedOutput()
 			t.Logf("%s\nits files: %v", status, u.Files(t))
 		}
 	}
