@@ -64,22 +64,9 @@ var _ actuators.Lock = (*lease)(nil)
 func take(ctx context.Context, api leases, want *coordination.Lease, holder string, seen *leaseWatch, key string, log *slog.Logger) (*lease, []actuators.Action, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	doing := "take Lease " + want.Name
-	asked := time.Now()
-	now, err := api.Get(ctx, want.Name, metav1.GetOptions{})
-	came := time.Now()
-	switch {
-	case apierrors.IsNotFound(err):
-		now = nil
-	case err != nil:
-		return nil, nil, fault(doing, err)
-	default:
-		if other := holderOf(now); other != "" && other != holder {
-			if silent := seen.silent(key, now, asked, came); silent < lasts(now) {
-				return nil, nil, fmt.Errorf("%w: Lease %s is held by %s, and taken over once that has not renewed it for %s (seen so for %s)",
-					actuators.ErrHeld, want.Name, other, lasts(now), silent.Round(time.Second))
-			}
-		}
+	now, err := free(ctx, api, want.Name, holder, seen, key)
+	if err != nil {
+		return nil, nil, err
 	}
 	next := claimed(now, want, holder, time.Now())
 	left, err := recordsOf(next.Annotations)
@@ -96,10 +83,32 @@ func take(ctx context.Context, api leases, want *coordination.Lease, holder stri
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), now != nil && apierrors.IsNotFound(err):
 		return nil, nil, fmt.Errorf("%w: Lease %s was changed by somebody else at the same moment: %w", actuators.ErrHeld, want.Name, err)
 	case err != nil:
-		return nil, nil, fault(doing, err)
+		return nil, nil, fault("take Lease "+want.Name, err)
 	}
 	seen.forget(key)
 	return begin(api, next, holder, sent, log), left, nil
+}
+
+// free returns the Lease if holder may take it, nil if there is none.
+func free(ctx context.Context, api leases, name, holder string, seen *leaseWatch, key string) (*coordination.Lease, error) {
+	asked := time.Now()
+	now, err := api.Get(ctx, name, metav1.GetOptions{})
+	came := time.Now()
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fault("take Lease "+name, err)
+	}
+	other := holderOf(now)
+	if other == "" || other == holder {
+		return now, nil
+	}
+	if silent := seen.silent(key, now, asked, came); silent < lasts(now) {
+		return nil, fmt.Errorf("%w: Lease %s is held by %s, and taken over once that has not renewed it for %s (seen so for %s)",
+			actuators.ErrHeld, name, other, lasts(now), silent.Round(time.Second))
+	}
+	return now, nil
 }
 
 // claimed is the Lease as holder has it; now is what there is, nil for nothing.
