@@ -100,6 +100,12 @@ func rolledOutByTheUser(t *testing.T, b *bench, before []corev1.Pod) {
 // released gives everything back: no size, annotation or Lease of ours is left.
 func released(t *testing.T, b *bench, a *loop.Agent) {
 	t.Helper()
+	testenv.Eventually(t, soon, "the user's rollout is over", func() bool {
+		d, err := b.c.Client().AppsV1().Deployments(b.namespace).Get(t.Context(), "api", metav1.GetOptions{})
+		list, err2 := b.c.Client().CoreV1().Pods(b.namespace).List(t.Context(), metav1.ListOptions{})
+		return err == nil && err2 == nil && d.Status.Replicas == 3 && len(list.Items) == 3
+	})
+	<-time.After(5 * time.Second) // engramd has seen that too: it gives nothing back during a rollout
 	t.Log(a.Do(t, "release", "--all"))
 	testenv.Eventually(t, 3*time.Minute, "every pod has its old size again", func() bool {
 		return !slices.ContainsFunc(b.pods(t, "api"), func(p corev1.Pod) bool { return limit(t, p) != small })
