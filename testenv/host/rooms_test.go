@@ -1,8 +1,12 @@
 package host_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/engramd/engramd/testenv"
 	"github.com/engramd/engramd/testenv/host"
 )
 
@@ -21,7 +25,24 @@ var rooms = []struct{ name, pkg, tests string }{
 // TestE2EHost boots one machine and runs the tests of all rooms on it.
 func TestE2EHost(t *testing.T) {
 	m := host.Up(t, host.Options{Disk: 1 << 30})
+	t.Run("disk grows", func(t *testing.T) { diskGrows(t, m) })
 	for _, r := range rooms {
 		t.Run(r.name, func(t *testing.T) { m.RunTests(t, r.pkg, r.tests) })
 	}
+}
+
+// diskGrows gives a file system on the second disk more room, as a cloud's volume gets it.
+func diskGrows(t *testing.T, m *host.Machine) {
+	const more = 2 << 30
+	if err := m.GrowDisk(more); err != nil {
+		t.Fatal(err)
+	}
+	size := func() string {
+		out, err := m.Output(t.Context(), "blockdev", "--getsize64", "/dev/disk/by-id/virtio-data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(out)
+	}
+	testenv.Eventually(t, 30*time.Second, "the disk is larger", func() bool { return size() == strconv.Itoa(more) })
 }

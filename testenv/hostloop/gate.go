@@ -197,6 +197,7 @@ func (g *Gate) fromClient(m *dbus.Message) bool {
 	member, unit := about(m)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	passes := true // unless one of them holds it; several may
 	for _, h := range g.holds {
 		if unit != h.unit {
 			continue
@@ -215,9 +216,9 @@ func (g *Gate) fromClient(m *dbus.Message) bool {
 			continue
 		}
 		h.once.Do(func() { close(h.held) })
-		return false
+		passes = false
 	}
-	return true
+	return passes
 }
 
 // fromBus decides about an answer.
