@@ -88,6 +88,7 @@ func (d *Driver) effective(part *actuators.Part, u unit, f *facts) {
 			policy.CPU: holds(part.Configured[policy.CPU]), policy.CPUs: holds(part.Configured[policy.CPUs]),
 			policy.Memory: holds(part.Configured[policy.Memory]),
 		}
+		told(part, u, f)
 		return
 	}
 	if len(above) > 0 {
@@ -102,6 +103,22 @@ func (d *Driver) effective(part *actuators.Part, u unit, f *facts) {
 		policy.CPU:    own(s.CPU.Limit, s.CPU.EffectiveLimit),
 		policy.Memory: own(s.Memory.Limit, s.Memory.EffectiveLimit),
 		policy.CPUs:   effectiveSet(part.Configured[policy.CPUs], s.Cpuset.CPUs, f.CPUs),
+	}
+}
+
+// told takes what systemd tells of the parents' limits, since version 256, where the control group
+// cannot be read. Both of its figures count the unit's own limit too.
+func told(part *actuators.Part, u unit, f *facts) {
+	if ids, err := policy.ParseIDs(u.EffectiveCPUs); err == nil && len(ids) > 0 && u.Settings[allowedCPUs] == "" {
+		f.CPUs = ids
+	}
+	limit := bytesOf(u.EffectiveMemory)
+	if !smaller(limit, part.Configured[policy.Memory]) {
+		return
+	}
+	f.MemoryCeiling = limit
+	if u.Settings[memoryMax] != "" {
+		part.Effective[policy.Memory] = limit
 	}
 }
 

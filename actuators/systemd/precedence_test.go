@@ -2,11 +2,13 @@ package systemd_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -93,6 +95,26 @@ func TestParentsLimit(t *testing.T) {
 	exact := cmp.Comparer(func(a, b policy.Quantity) bool { return a == b })
 	if diff := cmp.Diff(want, st.Parts[0].Effective, exact); diff != "" {
 		t.Errorf("effective (-want +got):\n%s", diff)
+	}
+}
+
+// TestToldLimits takes systemd's word for the parents' limits where the control group cannot be seen.
+func TestToldLimits(t *testing.T) {
+	m := newModel(t)
+	u := m.add(worker, "[Service]\nMemoryMax=1G\n", nil)
+	u.more = map[string]any{"ControlGroup": "/hidden/worker.service", "EffectiveMemoryMax": uint64(512 * mib), "EffectiveCPUs": []byte{0b11}}
+	d, target := m.driver(), m.target(worker)
+	st, err := d.Observe(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := st.Parts[0].Effective[policy.Memory]; got != policy.Amount(512*mib) {
+		t.Errorf("effective memory: %s", got)
+	}
+	for r, to := range map[policy.Resource]policy.Quantity{policy.Memory: policy.Amount(768 * mib), policy.CPUs: policy.Set("1-2")} {
+		if _, err := d.Plan(target, st, policy.Size{r: to}); !errors.Is(err, actuators.ErrRefused) {
+			t.Errorf("%s of %s: %v", to, r, err)
+		}
 	}
 }
 
