@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -83,14 +84,14 @@ that know the future, leave nothing unmet and change as often. All are per cent.
 }
 
 func contestants() string {
-	text := ""
+	var text strings.Builder
 	for i, c := range sizing.Contestants() {
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += c.Name + " (" + c.Says + ")"
+		text.WriteString(c.Name + " (" + c.Says + ")")
 	}
-	return text
+	return text.String()
 }
 
 func (r *replaying) run(cmd *cobra.Command, args []string) error {
