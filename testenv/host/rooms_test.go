@@ -19,7 +19,7 @@ var rooms = []struct{ name, pkg, tests string }{
 	{"docker conformance", "actuators/docker", "^TestE2EConformance$/^(absent_target|memory_64Mi_to_128Mi|memory_128Mi_to_64Mi|cpu_by_restart|refuse_.*)$"},
 	{"actuators/systemd", "actuators/systemd", "^TestE2E"},
 	{"testenv/deploy", "testenv/deploy", "^TestE2EUnit$"},
-	{"testenv/hostloop", "testenv/hostloop", "^TestE2E"},
+	{"testenv/hostloop", "testenv/hostloop", "^TestE2E(Grow|Useless|Memory|Nothing|NUMA)"},
 }
 
 // TestE2EHost boots one machine and runs the tests of all rooms on it.

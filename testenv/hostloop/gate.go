@@ -78,7 +78,7 @@ type Hold struct {
 	answer       bool   // systemd has done it, and engramd is not told
 	after        string // only once such a call was answered; "" is from the start
 	begun        bool
-	serials      map[uint32]bool // of the calls whose answers are held
+	serials      map[call]bool // whose answers are held
 	held         chan struct{}
 	once         sync.Once
 }
@@ -99,11 +99,17 @@ func (g *Gate) BeforeAfter(member, after, unit string) *Hold {
 }
 
 func (g *Gate) add(h *Hold) *Hold {
-	h.held, h.serials = make(chan struct{}), map[uint32]bool{}
+	h.held, h.serials = make(chan struct{}), map[call]bool{}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.holds = append(g.holds, h)
 	return h
+}
+
+// A call is known by its connection, and a number that counts there.
+type call struct {
+	conn   net.Conn
+	serial uint32
 }
 
 // Holds tells whether something is held.
@@ -131,13 +137,13 @@ func (g *Gate) serve(theirs net.Conn) {
 	both.Go(func() {
 		from := bufio.NewReader(theirs)
 		if handshake(from, bus, func(line string) bool { return line == "BEGIN\r\n" }) == nil {
-			pump(from, bus, g.fromClient)
+			pump(from, bus, func(m *dbus.Message) bool { return g.fromClient(theirs, m) })
 		}
 		bus.Close()
 	})
 	both.Go(func() {
 		from := bufio.NewReader(bus)
-		pump(from, theirs, g.fromBus)
+		pump(from, theirs, func(m *dbus.Message) bool { return g.fromBus(theirs, m) })
 		theirs.Close()
 	})
 	both.Wait()
@@ -193,7 +199,7 @@ func next(r io.Reader) ([]byte, *dbus.Message, error) {
 }
 
 // fromClient decides about a call of engramd's.
-func (g *Gate) fromClient(m *dbus.Message) bool {
+func (g *Gate) fromClient(conn net.Conn, m *dbus.Message) bool {
 	member, unit := about(m)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -203,7 +209,7 @@ func (g *Gate) fromClient(m *dbus.Message) bool {
 			continue
 		}
 		if h.after != "" && member == h.after {
-			h.serials[m.Serial()] = true
+			h.serials[call{conn, m.Serial()}] = true
 		}
 		if member != h.member || h.after != "" && !h.begun {
 			continue
@@ -212,7 +218,7 @@ func (g *Gate) fromClient(m *dbus.Message) bool {
 			continue
 		}
 		if h.answer {
-			h.serials[m.Serial()] = true
+			h.serials[call{conn, m.Serial()}] = true
 			continue
 		}
 		h.once.Do(func() { close(h.held) })
@@ -222,7 +228,7 @@ func (g *Gate) fromClient(m *dbus.Message) bool {
 }
 
 // fromBus decides about an answer.
-func (g *Gate) fromBus(m *dbus.Message) bool {
+func (g *Gate) fromBus(conn net.Conn, m *dbus.Message) bool {
 	serial, isAnswer := m.Headers[dbus.FieldReplySerial].Value().(uint32)
 	if !isAnswer {
 		return true
@@ -230,7 +236,7 @@ func (g *Gate) fromBus(m *dbus.Message) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, h := range g.holds {
-		if !h.serials[serial] {
+		if !h.serials[call{conn, serial}] {
 			continue
 		}
 		if h.after != "" {

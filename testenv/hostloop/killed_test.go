@@ -138,16 +138,23 @@ func gather(t *testing.T, a *loop.Agent, victims []*victim) {
 	undoing := victims[slices.IndexFunc(victims, func(v *victim) bool { return v.Name == "undoing" })]
 	grown := a.Await(t, soon, "undoing is in place", func(x loop.Action) bool { return x.Target == undoing.Name && x.State == "validating" })
 	a.Do(t, "cancel", grown.ID, "--reason", "a test takes it back")
+	missing := ""
 	testenv.Eventually(t, soon, "every action is where it is to be killed", func() bool {
+		now := ""
 		all := a.Actions(t)
 		for _, v := range victims {
 			i := slices.IndexFunc(all, func(x loop.Action) bool { return x.Target == v.Name && x.State == v.state })
 			if i < 0 || v.held != nil && !v.held.Holds() {
-				return false
+				now += fmt.Sprintf("%s (%s, held %v) ", v.Name, v.state, v.held != nil && v.held.Holds())
+				continue
 			}
 			v.action = all[i]
 		}
-		return true
+		if now != missing {
+			missing = now
+			t.Logf("not there yet: %s", missing)
+		}
+		return missing == ""
 	})
 }
 
