@@ -9,14 +9,14 @@ import (
 
 // TestUndoLeavesSystemdsOwnDirectories: without /run/systemd/system nobody believes that systemd runs.
 func TestUndoLeavesSystemdsOwnDirectories(t *testing.T) {
-	const units = "run/systemd/system"
+	const units = "etc/systemd/system" // which nothing else is in, here
 	m := newModel(t)
 	m.add(worker, "[Service]\n", nil)
-	m.write(admin+"override.conf", "[Service]\nCPUQuota=50%\n")
-	if err := os.MkdirAll(m.at(units), 0o755); err != nil {
+	m.write("run/systemd/system/worker.service.d/override.conf", "[Service]\nCPUQuota=50%\n")
+	if err := os.Remove(m.at(units + "/keep")); err != nil {
 		t.Fatal(err)
 	}
-	d, target := m.driver(), m.target(worker)
+	d, target := m.driver(), m.target(worker, persistent)
 	st, err := d.Observe(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
