@@ -140,18 +140,18 @@ func gather(t *testing.T, a *loop.Agent, victims []*victim) {
 	a.Do(t, "cancel", grown.ID, "--reason", "a test takes it back")
 	missing := ""
 	testenv.Eventually(t, soon, "every action is where it is to be killed", func() bool {
-		now := ""
+		var now []string
 		all := a.Actions(t)
 		for _, v := range victims {
 			i := slices.IndexFunc(all, func(x loop.Action) bool { return x.Target == v.Name && x.State == v.state })
 			if i < 0 || v.held != nil && !v.held.Holds() {
-				now += fmt.Sprintf("%s (%s, held %v) ", v.Name, v.state, v.held != nil && v.held.Holds())
+				now = append(now, fmt.Sprintf("%s (%s, held %v)", v.Name, v.state, v.held != nil && v.held.Holds()))
 				continue
 			}
 			v.action = all[i]
 		}
-		if now != missing {
-			missing = now
+		if text := strings.Join(now, ", "); text != missing {
+			missing = text
 			t.Logf("not there yet: %s", missing)
 		}
 		return missing == ""
