@@ -71,9 +71,9 @@ func TestE2EGrow(t *testing.T) {
 	}
 }
 
-// TestE2EUselessGrowthIsTakenBack has one thread that spins: more than a core cannot help it.
+// TestE2EUselessGrowthIsTakenBack has one thread that spins, and a tenth of a core for all the rest: more cannot help it.
 func TestE2EUselessGrowthIsTakenBack(t *testing.T) {
-	u := hostloop.Start(t, hostloop.Spec{Name: "single", Lines: []string{"CPUQuota=10%"}, Override: []string{"CPUQuota=100%"}})
+	u := hostloop.Start(t, hostloop.Spec{Name: "single", Lines: []string{"CPUQuota=10%"}, Override: []string{"CPUQuota=110%"}})
 	before, trace := take(t, u), u.Watch(t, "cpu.max")
 	u.Do(t, "/spin?on")
 	a := loop.Start(t, growth, loop.Values{"targets": []growing{{"single", u.URL, "2", false}}})
@@ -81,7 +81,7 @@ func TestE2EUselessGrowthIsTakenBack(t *testing.T) {
 	if action.State != "rolled_back" || !strings.Contains(action.Reason, "no effect") {
 		t.Errorf("it is %s: %s", action.State, action.Reason)
 	}
-	if got := strings.Join(trace.Values(), ", "); got != "100000 100000, 200000 100000, 100000 100000" {
+	if got := strings.Join(trace.Values(), ", "); got != "110000 100000, 200000 100000, 110000 100000" {
 		t.Errorf("cpu.max was in turn %s", got)
 	}
 	expect(t, u, before, "rolled back")
