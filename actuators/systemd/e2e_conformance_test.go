@@ -49,7 +49,6 @@ func TestE2EConformance(t *testing.T) {
 			Moves: []conformance.Move{
 				{Name: "persistent cpu", Resource: policy.CPU, To: policy.Amount(1500), Strategy: policy.Live, Target: persistent},
 				{Resource: policy.Memory, From: policy.Amount(128 * mib), To: policy.Amount(64 * mib), Strategy: policy.Live},
-				{Resource: policy.CPUs, To: policy.Set("2-3"), Strategy: policy.Live},
 				{Resource: policy.CPUs, From: policy.Set("0-1"), To: policy.Set("2-3"), Strategy: policy.Live},
 				{Name: "memory by restart", Resource: policy.Memory, To: policy.Amount(128 * mib), Strategy: policy.Restart, Target: byRestart(policy.Memory)},
 			},
