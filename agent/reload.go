@@ -83,7 +83,7 @@ func (a *Agent) swap(ctx context.Context, next *config.Config) (api.ReloadView, 
 	a.loop.cfg, a.loop.windows, a.loop.loaded, a.loop.refused = next, windows, time.Now(), ""
 	a.retarget(next, added)
 	a.forgetPolicies()
-	a.claimAll(ctx)
+	a.claimAll(a.acting(ctx)) // the lock comes after the request is answered
 	a.log.Info("configuration loaded", "path", next.Path, "changed", view.Changed)
 	a.emit(policy.Event{Type: policy.EventAgent, Severity: policy.Info, Message: "the configuration was loaded again"})
 	return view, nil

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +112,34 @@ func TestAReloadIsRefusedWhole(t *testing.T) {
 		w.expect(actuators.Waiting)
 		w.isHeld("app")
 		w.isFree("db")
+	})
+}
+
+// TestATargetOfAReloadIsClaimedWhoeverAskedForIt: the request is answered, and over, before the platform has said who the
+// new target is.
+func TestATargetOfAReloadIsClaimedWhoeverAskedForIt(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		w.keyed, w.slowKey = true, 5*time.Second
+		w.driver.Add("app", busy(1000, 0.5))
+		later := []string{"b", "c", "d", "e", "f", "g", "h"} // an answer that comes too late may still be heard, by chance
+		for _, name := range later {
+			w.driver.Add(name, busy(1000, 0.5))
+		}
+		w.start("agent.yaml")
+		w.pass(30 * time.Second)
+		for _, name := range later {
+			w.edit("policies:", fmt.Sprintf("  - name: %s\n    fake: {service: %[1]s}\npolicies:", name))
+		}
+		asking, answered := context.WithCancel(w.t.Context())
+		if _, err := w.agent.Reload(asking); err != nil {
+			t.Fatal(err)
+		}
+		answered()
+		w.pass(time.Minute)
+		for _, name := range later {
+			if why := ask(w, func(l *loop) error { return l.targets[name].claim.ask() }); why != nil {
+				t.Errorf("%s is not decided upon: %v", name, why)
+			}
+		}
 	})
 }

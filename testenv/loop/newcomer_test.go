@@ -40,7 +40,8 @@ func TestE2ENewcomer(t *testing.T) {
 	elsewhere(t, a, string(text)) // another engramd may have the usual port on this machine
 	a.Do(t, "check")
 	for _, f := range findings(t, a) {
-		if !f.OK {
+		elsewhere := strings.HasPrefix(f.What, "systemd") || strings.HasPrefix(f.What, "kubernetes") // a machine need not have them
+		if !f.OK && !elsewhere {
 			t.Errorf("doctor: %s: %s (%s)", f.What, f.Detail, f.Remedy)
 		}
 	}
