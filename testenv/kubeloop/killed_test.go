@@ -67,6 +67,8 @@ func prepareKills(t *testing.T, apply string, kills []kill) *killing {
 		targets = append(targets, target{Name: one.name, Mode: one.mode, Apply: apply, Kubeconfig: k.kubeconfig(t, v.gate)})
 	}
 	k.values = k.bench.values(t, targets...)
+	// Long enough for all of them to be where they are to be killed at one time.
+	k.values["validation"] = "settle: 2s, duration: 30s, every: 1s, effect: {checks: 3}"
 	k.a = loop.Start(t, doubled, k.values)
 	return k
 }
