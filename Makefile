@@ -88,7 +88,7 @@ e2e-host: build ## systemd, cgroup v2, NUMA and Docker on a host of its own, an 
 	ENGRAMD_E2E=host ENGRAMD_ARTIFACTS=$(ARTIFACTS) \
 		$(GO) test -count=1 -v -timeout 60m -run E2E ./testenv/host
 
-e2e-kubernetes: build ## a whole Kubernetes node, in namespaces of its own (its programs are built once, in 10 minutes)
+e2e-kubernetes: build ## a whole Kubernetes node, in namespaces of its own (its programs are built once, in 5 minutes)
 	@mkdir -p $(ARTIFACTS)
 	ENGRAMD_E2E=kubernetes ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
 		$(GO) test -count=1 -p 1 -parallel 4 -timeout 60m -run E2E ./actuators/kubernetes/... ./deploy/kubernetes/... ./testenv/kubernetes/... ./testenv/kubeloop/...

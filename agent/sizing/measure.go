@@ -27,7 +27,10 @@ func MeasureNode(ctx context.Context, c *api.Client, source string) (capacity.Me
 		base += space.FileBytes
 		vectors += space.VectorBytes
 	}
-	m.Edges, m.BaseBytes, m.VectorBytes = &edges, &base, &vectors
+	m.Edges, m.VectorBytes = &edges, &vectors
+	if s.Memtable <= base/10 { // else most of what was written is not in the files yet, and they say too little
+		m.BaseBytes = &base
+	}
 	if h := s.HotResident; h != nil {
 		m.Hot, m.HotBytes = &h.Records, new(h.Bytes+h.FixedBytes)
 	}
