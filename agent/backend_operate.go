@@ -93,6 +93,9 @@ func (a *Agent) Unfreeze(ctx context.Context, r api.UnfreezeRequest) error {
 			}
 			return struct{}{}, p
 		}
+		if err := a.forgetReleases(r.Target, r.Resource); err != nil {
+			return struct{}{}, err
+		}
 		return struct{}{}, a.unfreeze(r.Target, r.Resource)
 	})
 	return err

@@ -159,8 +159,8 @@ func (a *Agent) releaseAction(t *target, o journal.Original, by string) (act act
 		return act, fmt.Sprintf("action %s on %s is %s", one.ID, one.Resource, one.State), nil
 	}
 	plan, err := a.drivers[o.Driver].Plan(t.cfg.Target, t.observer.last(o.Driver).state, policy.Size{o.Resource: o.Size})
-	if err != nil {
-		return act, "", err
+	if err != nil { // refused now, while a user's rollout is under way; it may not be later
+		return act, err.Error(), nil
 	}
 	if len(plan.Steps) == 0 { // in other words than before us, but the same
 		return act, "", errReleased
@@ -193,6 +193,24 @@ func (t *target) inTheWay(r policy.Resource) (policy.OpenAction, bool) {
 		return policy.OpenAction{}, false
 	}
 	return open[i], true
+}
+
+// forgetReleases no longer gives back what still waits for that, "" is every resource: somebody lets
+// engramd act on it again.
+func (a *Agent) forgetReleases(target string, r policy.Resource) error {
+	t := a.loop.targets[target]
+	if t == nil {
+		return nil
+	}
+	for _, one := range sortedKeys(t.releases) {
+		if r != "" && one != r {
+			continue
+		}
+		if err := a.putRelease(t, one, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putRelease remembers who wants a resource given back, "" for nobody, over a restart, too.

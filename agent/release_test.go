@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,6 +174,47 @@ func TestWhatIsNotGivenBackIsNotForgotten(t *testing.T) {
 		w.release()
 		w.pass(10 * time.Minute)
 		w.sized(1000, 1<<30)
+	})
+}
+
+// A platform that refuses the way back for a while, as one that is just rolling its pods out, is asked
+// again, until somebody takes the freeze away.
+func TestReleaseThatIsRefusedForAWhile(t *testing.T) {
+	refused := func(w *world) {
+		w.grown()
+		w.driver.Fail(fake.Fault{Op: "plan", Times: -1, Err: fmt.Errorf("%w: a rollout is under way", actuators.ErrRefused)})
+		for _, v := range w.release() {
+			if v.ActionID != "" || !strings.Contains(v.Detail, "a rollout is under way") {
+				w.t.Errorf("release: %+v", v)
+			}
+		}
+		w.pass(20 * time.Minute)
+		w.sized(2000, 2<<30)
+	}
+	t.Run("given back later", func(t *testing.T) {
+		inEmptyWorld(t, "", func(w *world) {
+			refused(w)
+			w.killNow()
+			w.start("agent.yaml")
+			w.pass(time.Minute)
+			w.driver.Heal()
+			w.pass(40 * time.Minute)
+			w.sized(1000, 1<<30)
+			if left := w.originals(); len(left) != 0 {
+				t.Errorf("originals are left: %v", left)
+			}
+		})
+	})
+	t.Run("unfrozen", func(t *testing.T) {
+		inEmptyWorld(t, "", func(w *world) {
+			refused(w)
+			if err := w.agent.Unfreeze(w.t.Context(), api.UnfreezeRequest{Target: "app"}); err != nil {
+				t.Fatal(err)
+			}
+			w.driver.Heal()
+			w.pass(40 * time.Minute)
+			w.sized(2000, 2<<30)
+		})
 	})
 }
 

@@ -7,8 +7,8 @@ import (
 
 // A Fault makes calls of one kind go wrong.
 type Fault struct {
-	// Op is observe, do, undo, finish, sample or http; Kind is the step's kind or the request's
-	// path, "" for any.
+	// Op is observe, plan (which can only answer Err), do, undo, finish, sample or http; Kind is the
+	// step's kind or the request's path, "" for any.
 	Op, Kind string
 	// Nth is the first call that goes wrong, from 1 (0 is 1), and Times how many do from then on (0
 	// is 1, below 0 all).

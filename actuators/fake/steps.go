@@ -35,6 +35,9 @@ type recreation struct {
 // Plan implements [actuators.Driver]. A live memory limit takes two steps, as on systemd: the order
 // lets reclaim work before the hard limit bites.
 func (d *Driver) Plan(t policy.Target, from actuators.State, to policy.Size) (actuators.Plan, error) {
+	if f := d.due("plan", ""); f != nil {
+		return actuators.Plan{}, f.Err
+	}
 	name := nameOf(t)
 	if len(from.Parts) != 1 {
 		return actuators.Plan{}, fmt.Errorf("%w: %s has %d parts, want 1", actuators.ErrRefused, name, len(from.Parts))
