@@ -218,7 +218,7 @@ func (r *run) unjournalled(err error) {
 	r.mute = true
 	remedy := "make room or repair the disk of data_dir"
 	if errors.Is(err, ErrUnrecorded) {
-		remedy = "see that the platform takes it"
+		remedy = "see that the platform answers (for Kubernetes the API server), and that engramd may write there"
 	}
 	r.event(policy.EventFailure, policy.Critical, fmt.Sprintf("%v; %s: until then nothing is changed", err, remedy), nil)
 }

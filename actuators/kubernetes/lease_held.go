@@ -42,7 +42,7 @@ func (l *lease) Record(a actuators.Action) error {
 	if err != nil {
 		return err
 	}
-	return l.change(context.Background(), "record action "+a.ID+" on", func(next *coordination.Lease) error {
+	return l.insist("record action "+a.ID+" on", func(next *coordination.Lease) error {
 		next.Annotations = merged(next.Annotations, map[string]string{actionPrefix + a.ID: value})
 		return fits(next.Annotations, a.ID)
 	})
@@ -53,7 +53,7 @@ func (l *lease) Clear(id string) error {
 	if !l.has(id) {
 		return l.stillOurs()
 	}
-	return l.change(context.Background(), "clear action "+id+" from", func(next *coordination.Lease) error {
+	return l.insist("clear action "+id+" from", func(next *coordination.Lease) error {
 		delete(next.Annotations, actionPrefix+id)
 		return nil
 	})
@@ -167,6 +167,18 @@ func (l *lease) change(ctx context.Context, doing string, mutate func(*coordinat
 		l.keep(now, time.Time{})
 	}
 	return fmt.Errorf("%w: %s Lease %s: somebody else changes it again and again", actuators.ErrTransient, doing, l.name)
+}
+
+// insist makes a change again and again while the API server is away, for as long as nobody else can
+// have taken the Lease meanwhile: a moment without an answer does not stop a change of a target half-way.
+func (l *lease) insist(doing string, mutate func(*coordination.Lease) error) error {
+	for {
+		err := l.change(context.Background(), doing, mutate)
+		if !errors.Is(err, actuators.ErrTransient) || l.age()+renewAgain >= leaseDuration {
+			return err
+		}
+		time.Sleep(renewAgain)
+	}
 }
 
 // turn waits until nobody else changes the Lease.

@@ -198,6 +198,37 @@ func TestAwayServerGivesNoLeave(t *testing.T) {
 	})
 }
 
+// A record is made once the server is back, if that is before the Lease lapses; else it is an error.
+func TestRecordWhileTheServerIsAway(t *testing.T) {
+	for name, is := range map[string]struct {
+		away time.Duration
+		kept bool
+	}{
+		"for a moment": {leaseDuration / 3, true},
+		"for good":     {10 * leaseDuration, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newLeaseServer()
+				l, _ := newAgent(t, s, "a").take()
+				defer closed(t, l)
+				s.set(func(s *leaseServer) { s.away = true })
+				back := time.AfterFunc(is.away, func() { s.set(func(s *leaseServer) { s.away = false }) })
+				defer back.Stop()
+				began := time.Now()
+				err := l.Record(actuators.Action{ID: "x"})
+				if took := time.Since(began); took > leaseDuration {
+					t.Errorf("it took %s", took)
+				}
+				if !is.kept && !errors.Is(err, actuators.ErrTransient) || is.kept && (err != nil || len(openOn(s.the(testLease).Annotations)) != 1) {
+					t.Errorf("record: %v; open: %v", err, openOn(s.the(testLease).Annotations))
+				}
+				s.set(func(s *leaseServer) { s.away = false })
+			})
+		})
+	}
+}
+
 func TestAwayServerAndAnotherTookIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLeaseServer()
