@@ -24,6 +24,9 @@ func (m *Machine) RunTests(t *testing.T, pkg, pattern string, flags ...string) {
 	if err != nil {
 		t.Fatalf("host: %v", err)
 	}
+	if _, err := m.Output(t.Context(), "mkdir", "-p", keptDir); err != nil { // it comes out also where no test keeps anything
+		t.Fatalf("host: %v", err)
+	}
 	artifacts := testenv.Artifacts(t)
 	log, err := os.Create(filepath.Join(artifacts, "output.log"))
 	if err != nil {
