@@ -26,8 +26,8 @@ type policySection struct {
 	// Every is how often it is evaluated; metrics.interval if it is not said. A right-size policy takes a step a minute; with a shorter one its
 	// rules run as much faster than the clock.
 	Every time.Duration `yaml:"every,omitempty"`
-	// Preset names a matrix that comes with engramd: engram-cpu, engram-memory, engram-numa
-	// or engram-storage.
+	// Preset names a matrix that comes with engramd: engram-cpu, engram-memory, engram-numa,
+	// engram-queue or engram-storage.
 	Preset string `yaml:"preset,omitempty"`
 	// Matrix is a matrix of one's own.
 	Matrix *matrixSection `yaml:"matrix,omitempty"`

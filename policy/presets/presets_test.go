@@ -200,7 +200,7 @@ func settle(p policy.Policy, at map[string]float64) policy.Evaluation {
 	now := time.Date(2025, 6, 2, 12, 0, 0, 0, time.UTC)
 	var clocks policy.Clocks
 	var e policy.Evaluation
-	for range 60 {
+	for range 130 {
 		readings := map[string]policy.Reading{}
 		for name, v := range at {
 			readings[name] = policy.Reading{Value: v, Known: !math.IsNaN(v), At: now}

@@ -29,6 +29,12 @@ const node = `  engram_p99_latency_ms{target="engram",operation="spreading"} 7x2
   engram_disk_iops_utilized_percent{target="engram"} 12x20
   engram_snapshot_count{target="engram"} 6x20
   engram_compaction_pending_segments{target="engram"} 2x20
+  engram_spreading_queue_depth{target="engram"} 0+10x20
+  engram_workers{target="engram",pool="spreading"} 4x20
+  engram_workers{target="engram",pool="consolidation"} 2x20
+  engram_workers_busy{target="engram",pool="spreading"} 1x20
+  engram_workers_busy{target="engram",pool="consolidation"} 2x20
+  engram_consolidation_lag_seconds{target="engram"} 0+15x20
   engram_cpu_utilization_percent{target="other",core="all"} 99x20
 `
 
@@ -54,9 +60,11 @@ const pods = `  engramd_target_cpu_seconds_total{target="engram",pod="a"} 0+3x20
 
 // TestSignals evaluates every expression of the presets as Prometheus does.
 func TestSignals(t *testing.T) {
+	queue := map[string]float64{"queue": 145, "busy": 25, "workers": 4, "lag": 240, "segments": 2, "consolidators": 2, "node_cpu": 33}
 	storage := map[string]float64{"disk": 40, "wal": 64, "iops": 12, "snapshots": 6, "backlog": 2}
 	with := func(more map[string]float64) map[string]float64 {
 		all := map[string]float64{"p99": 7, "hot": 8, "cold": 75}
+		maps.Copy(all, queue)
 		for _, m := range []map[string]float64{storage, more} {
 			maps.Copy(all, m)
 		}
