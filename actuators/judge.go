@@ -92,9 +92,17 @@ func (r *run) compare(ctx context.Context, w *watch, after Baseline) finding {
 	return cpuEffect(before, after, r.a.First, r.a.To)
 }
 
-// byTrigger reports whether the effect of this change is that its triggering signal left its row.
+// byTrigger reports whether the effect of this change is that its triggering signal left its row. Where
+// there was too much of what carries load, there still is after one step down: such a decrease must do no
+// harm, like any other.
 func (r *run) byTrigger() bool {
-	return r.a.Resource != policy.CPU && r.a.Resource != policy.Memory
+	switch r.a.Resource {
+	case policy.CPU, policy.Memory:
+		return false
+	case policy.ThreadsSpreading, policy.ThreadsConsolidation, policy.Replicas:
+		return r.a.Direction != policy.Decrease
+	}
+	return true
 }
 
 // triggerLeft asks whether the signals that led here still hold.
@@ -151,11 +159,15 @@ func (r *run) evidence() string {
 
 // needed says what in the latest measurement shows that a growth is needed, "" if nothing does.
 func (r *run) needed() string {
-	if r.a.Resource == policy.Memory {
+	switch r.a.Resource {
+	case policy.Memory:
 		return memoryNeeded(r.latest, r.a.First)
-	}
-	if r.a.Resource == policy.CPU {
+	case policy.CPU:
 		return cpuNeeded(r.latest, r.a.First)
+	case policy.ThreadsSpreading, policy.ThreadsConsolidation:
+		if r.a.Baseline != nil {
+			return threadsNeeded(*r.a.Baseline, r.latest, r.a.First, r.a.To)
+		}
 	}
 	return ""
 }
