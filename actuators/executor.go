@@ -293,7 +293,9 @@ func (x *Executor) order(ctx context.Context, id string, o order) (Action, error
 	if r == nil {
 		return Action{}, fmt.Errorf("%w: %s", ErrNotRunning, id)
 	}
-	if a := r.snapshot(); a.State != Validating && a.State != Draining {
+	switch a := r.snapshot(); a.State {
+	case Draining, Validating, Verifying: // that one listens in a moment, and the journal may say so already
+	default:
 		return Action{}, fmt.Errorf("%w: %s is %s", ErrNotRunning, id, a.State)
 	}
 	o.reply = make(chan answer, 1)

@@ -93,6 +93,48 @@ func TestOneExclusiveActionATarget(t *testing.T) {
 	})
 }
 
+// orderAtOnce is a journal from which somebody learns of a state, and orders at once what it allows.
+type orderAtOnce struct {
+	actuators.Journal
+	at    actuators.ActionState
+	order func()
+}
+
+func (j *orderAtOnce) Put(a actuators.Action) error {
+	err := j.Journal.Put(a)
+	if a.State == j.at {
+		j.at = ""
+		go j.order()
+		synctest.Wait()
+	}
+	return err
+}
+
+// TestRollbackAsSoonAsItIsKnown takes an action back whose validation stands in the journal and has not
+// begun yet.
+func TestRollbackAsSoonAsItIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		j := &orderAtOnce{Journal: h.journal, at: actuators.Validating}
+		x := actuators.NewExecutor(actuators.Config{
+			Drivers: map[string]actuators.Driver{fake.Name: h.platform}, Journal: j, Meter: h.platform, Events: &fake.Trace{},
+		})
+		ordered := make(chan error, 1)
+		j.order = func() { ordered <- x.Rollback(t.Context(), "a1", "cancelled") }
+		if err := x.Start(t.Context(), h.action("a1", "web", policy.CPU, 1000, 2000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ordered; err != nil {
+			t.Errorf("Rollback: %v", err)
+		}
+		time.Sleep(time.Minute)
+		x.Close(errors.New("done"))
+		if got := h.platform.Sizes("web")[policy.CPU]; got != policy.Amount(1000) {
+			t.Errorf("cpu %v after the rollback", got)
+		}
+	})
+}
+
 // TestRollbackWaitsItsTurn takes one action back while another one of the same target is applying.
 func TestRollbackWaitsItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
