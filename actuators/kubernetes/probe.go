@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordination "k8s.io/api/coordination/v1"
+	events "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/engramd/engramd/actuators"
@@ -67,6 +69,8 @@ var rights = []right{
 	{"get", "apps", "deployments", ""}, {"patch", "apps", "deployments", ""}, {"list", "apps", "replicasets", ""},
 	{"list", "", "limitranges", ""}, {"list", "", "resourcequotas", ""},
 	{"list", "autoscaling", hpaKind, ""}, {"list", "autoscaling.k8s.io", vpaKind, ""}, {"list", "policy", "poddisruptionbudgets", ""},
+	{"get", coordination.GroupName, "leases", ""}, {"create", coordination.GroupName, "leases", ""}, {"update", coordination.GroupName, "leases", ""}, {"delete", coordination.GroupName, "leases", ""},
+	{"create", events.GroupName, "events", ""}, {"patch", events.GroupName, "events", ""},
 }
 
 func (r right) String() string {

@@ -17,26 +17,22 @@ func newDoctor(o *options) *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what works on this machine, and with which rights",
 		Long: `Look at what engramd can measure and change here: cgroups, pressure, the data
-directory, host locks, and each platform. Exit code 1 if something that the configuration
-needs does not work.`,
+directory, host locks, and each platform. NO is something that the configuration needs and
+that does not work, and exit code 1; - is a platform that nothing in it uses.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, needed := diagnoseHost(cmd.Context(), o)
+			findings, failed := diagnoseHost(cmd.Context(), o)
 			err := o.print(cmd.OutOrStdout(), findings, func(w io.Writer) error {
 				tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 				for _, f := range findings {
-					mark := "ok"
-					if !f.OK {
-						mark = "NO"
-					}
-					fmt.Fprintf(tw, "%s\t%s\t%s\n", mark, f.What, f.Detail)
+					fmt.Fprintf(tw, "%s\t%s\t%s\n", f.mark(), f.What, f.Detail)
 					if !f.OK && f.Remedy != "" {
 						fmt.Fprintf(tw, "\t\t-> %s\n", f.Remedy)
 					}
 				}
 				return tw.Flush()
 			})
-			if err == nil && needed {
+			if err == nil && failed {
 				err = fmt.Errorf("something that the configuration needs does not work; see above")
 			}
 			return err
@@ -44,13 +40,31 @@ needs does not work.`,
 	}
 }
 
+// A hostFinding is one line of the doctor's.
+type hostFinding struct {
+	actuators.Finding
+	// Needed says that the configuration cannot do without it.
+	Needed bool `json:"needed"`
+}
+
+// mark is no complaint where something is missing that nothing needs.
+func (f hostFinding) mark() string {
+	switch {
+	case f.OK:
+		return "ok"
+	case f.Needed:
+		return "NO"
+	}
+	return "-"
+}
+
 // diagnoseHost probes everything, and reports whether something failed that the configuration needs.
-func diagnoseHost(ctx context.Context, o *options) (findings []actuators.Finding, needed bool) {
-	findings = []actuators.Finding{}
+func diagnoseHost(ctx context.Context, o *options) (findings []hostFinding, failed bool) {
+	findings = []hostFinding{}
 	add := func(fs []actuators.Finding, need bool) {
-		findings = append(findings, fs...)
 		for _, f := range fs {
-			needed = needed || (need && !f.OK)
+			findings = append(findings, hostFinding{f, need})
+			failed = failed || (need && !f.OK)
 		}
 	}
 	cfg, err := o.load()
@@ -74,5 +88,5 @@ func diagnoseHost(ctx context.Context, o *options) (findings []actuators.Finding
 		}
 		add(got.answer, uses[name])
 	}
-	return findings, needed
+	return findings, failed
 }
