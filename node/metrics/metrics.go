@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +31,10 @@ func (o Options) diskCeiling() (float64, string) {
 	return o.DiskCeiling()
 }
 
+// runtimeMetrics are those of Go's runtime that tell what holds a node back beside its CPU: locks, the garbage collector, and goroutines
+// that wait for a thread.
+const runtimeMetrics = `^/(sync/mutex/wait/total:seconds|sched/latencies:seconds|cpu/classes/(total|idle|user|gc/total):cpu-seconds)$`
+
 // Metrics is what the node measures. It serves /metrics.
 type Metrics struct {
 	opts     Options
@@ -55,7 +60,7 @@ func New(opts Options) *Metrics {
 		registry: prometheus.NewRegistry(),
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(runtimeMetrics)})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collector{m.read, m.ops},
 	)

@@ -312,7 +312,10 @@ func TestProtobufHasBothHistograms(t *testing.T) {
 	if h.GetSchema() != metrics.Schema || len(h.GetPositiveSpan()) == 0 || len(h.GetBucket()) == 0 || h.GetSampleCount() != 100 {
 		t.Errorf("%v", h)
 	}
-	for _, name := range []string{"go_goroutines", "process_resident_memory_bytes", "engram_cpu_limit_cores"} {
+	for _, name := range []string{
+		"go_goroutines", "process_resident_memory_bytes", "engram_cpu_limit_cores",
+		"go_sync_mutex_wait_total_seconds_total", "go_sched_latencies_seconds", "go_cpu_classes_gc_total_cpu_seconds_total",
+	} {
 		if families[name] == nil {
 			t.Errorf("no %s", name)
 		}
