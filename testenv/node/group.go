@@ -12,7 +12,7 @@ import (
 	"github.com/engramd/engramd/testenv"
 )
 
-// A Group is a control group with a bound for memory, on version 1 or 2.
+// A Group is a control group with a bound for memory or for cores, on version 1 or 2.
 type Group struct {
 	dir string
 	v2  bool
@@ -21,11 +21,38 @@ type Group struct {
 // Confine makes a control group of so much memory, which goes with the test. It needs root.
 func Confine(t testing.TB, memoryBytes int64) *Group {
 	t.Helper()
-	root, bound, v2 := "/sys/fs/cgroup/memory", "memory.limit_in_bytes", false
+	g := makeGroup(t, "memory")
+	file := "memory.limit_in_bytes"
+	if g.v2 {
+		file = "memory.max"
+	}
+	g.write(t, file, strconv.FormatInt(memoryBytes, 10))
+	return g
+}
+
+// ConfineCores makes a control group with a list of cores, as 0-1, which goes with the test. It needs root.
+func ConfineCores(t testing.TB, list string) *Group {
+	t.Helper()
+	g := makeGroup(t, "cpuset")
+	g.write(t, "cpuset.cpus", list)
+	if !g.v2 { // nobody may enter a group without memory nodes
+		mems, err := os.ReadFile(filepath.Join(filepath.Dir(g.dir), "cpuset.mems"))
+		if err != nil {
+			t.Fatalf("testenv/node: %v", err)
+		}
+		g.write(t, "cpuset.mems", strings.TrimSpace(string(mems)))
+	}
+	return g
+}
+
+// makeGroup makes a group of a controller, without a bound.
+func makeGroup(t testing.TB, controller string) *Group {
+	t.Helper()
+	root, v2 := filepath.Join("/sys/fs/cgroup", controller), false
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		root, bound, v2 = "/sys/fs/cgroup", "memory.max", true
-		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644); err != nil {
-			t.Fatalf("testenv/node: let groups bound memory: %v", err)
+		root, v2 = "/sys/fs/cgroup", true
+		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
+			t.Fatalf("testenv/node: let groups bound %s: %v", controller, err)
 		}
 	}
 	dir, err := os.MkdirTemp(root, "engramd-e2e-")
@@ -34,10 +61,14 @@ func Confine(t testing.TB, memoryBytes int64) *Group {
 	}
 	g := &Group{dir: dir, v2: v2}
 	t.Cleanup(func() { g.remove(t) })
-	if err := os.WriteFile(filepath.Join(dir, bound), []byte(strconv.FormatInt(memoryBytes, 10)), 0o644); err != nil {
+	return g
+}
+
+func (g *Group) write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(g.dir, file), []byte(text), 0o644); err != nil {
 		t.Fatalf("testenv/node: bound a control group: %v", err)
 	}
-	return g
 }
 
 // remove waits until the kernel has let go of the processes that ended.
@@ -52,6 +83,17 @@ func (g *Group) remove(t testing.TB) {
 	t.Errorf("testenv/node: %v", err)
 }
 
+// Enter makes a program that is another one inside the group from its first instruction on.
+func (g *Group) Enter(t testing.TB, binary string) string {
+	t.Helper()
+	enter := filepath.Join(t.TempDir(), filepath.Base(binary))
+	script := fmt.Sprintf("#!/bin/sh\necho $$ > %s/cgroup.procs && exec %s \"$@\"\n", g.dir, binary)
+	if err := os.WriteFile(enter, []byte(script), 0o755); err != nil {
+		t.Fatalf("testenv/node: %v", err)
+	}
+	return enter
+}
+
 // StartIn starts a node like [Start], inside the group from its first instruction on.
 func StartIn(t testing.TB, g *Group, flags ...string) *Node {
 	t.Helper()
@@ -59,12 +101,7 @@ func StartIn(t testing.TB, g *Group, flags ...string) *Node {
 	if binary == "" {
 		binary = testenv.Build(t, "cmd/engramd")
 	}
-	enter := filepath.Join(t.TempDir(), "engramd")
-	script := fmt.Sprintf("#!/bin/sh\necho $$ > %s/cgroup.procs && exec %s \"$@\"\n", g.dir, binary)
-	if err := os.WriteFile(enter, []byte(script), 0o755); err != nil {
-		t.Fatalf("testenv/node: %v", err)
-	}
-	t.Setenv("ENGRAMD_BIN", enter)
+	t.Setenv("ENGRAMD_BIN", g.Enter(t, binary))
 	return Start(t, flags...)
 }
 
