@@ -20,6 +20,13 @@ var arrows = []arrow{
 	{"cmd/...", "policy/...", "plans and decisions are printed"},
 	{"cmd/...", "actuators/...", "the registry of drivers is made here, and only here"},
 	{"cmd/...", "node/...", "node serve"},
+	{"cmd/...", "demo/...", "engramd demo"},
+
+	{"demo", "demo/show", "it shows what happens"},
+	{"demo", "agent/...", "a real agent, looked at as its API shows it"},
+	{"demo", "actuators", "states of actions; the registry is handed to it"},
+	{"demo", "policy", "resources and readings"},
+	{"demo", "node/...", "the load is a client of the node, with the memories of its benchmarks"},
 
 	{"agent", "agent/...", "the agent puts its rooms together"},
 	{"agent", "rules", "alerts are evaluated beside matrices"},

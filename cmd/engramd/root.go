@@ -61,7 +61,7 @@ Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 		newStatus(o), newPlan(o), newDecisions(o), newExplain(o),
 		newApprove(o), newReject(o), newCancel(o),
 		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o), newHealthcheck(o),
-		newAnalyze(o), newCapacity(o), newStandby(o), newReplay(o), newCompare(o), newBenchTarget(o), newNode(o), newVersion(o), newMan(root),
+		newAnalyze(o), newCapacity(o), newStandby(o), newReplay(o), newCompare(o), newBenchTarget(o), newNode(o), newDemo(o), newVersion(o), newMan(root),
 	)
 	root.InitDefaultCompletionCmd()
 	return root
