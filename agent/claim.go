@@ -24,20 +24,23 @@ type claim struct {
 	trying   bool
 	checking bool
 	over     bool                // it was given back, for good
+	looking  bool                // the target is only looked at: no lock is needed, and nothing may be touched
 	holder   *hostlock.HeldError // who on this host holds it instead
 	reason   string              // why it is not held
 	others   bool                // because another agent has it
 	kept     map[string]bool     // the actions that the lock may hold a record of
 }
 
-func newClaim() *claim { return &claim{reason: "the target's lock was not taken yet"} }
+const notYet = "the target's lock was not taken yet"
+
+func newClaim() *claim { return &claim{reason: notYet} }
 
 // standby says why this agent may not act, "" if it may.
 func (c *claim) standby() (string, *hostlock.HeldError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.held && c.ready:
+	case c.looking, c.held && c.ready:
 		return "", nil
 	case c.held:
 		return "what its last holder left open is being taken up", nil
@@ -82,9 +85,11 @@ func (c *claim) check() error {
 // whether it still holds, of another what was seen last.
 func (c *claim) ask() error {
 	c.mu.Lock()
-	held, remote, reason := c.held && c.ready, c.remote, c.reason
+	held, remote, looking, reason := c.held && c.ready, c.remote, c.looking, c.reason
 	c.mu.Unlock()
 	switch {
+	case looking:
+		return nil
 	case !held:
 		return fmt.Errorf("%w: %s", actuators.ErrHeld, reason)
 	case remote:
@@ -243,6 +248,26 @@ func (c *claim) settle(lock actuators.Lock, left []actuators.Action, err error) 
 	return err
 }
 
+// look is for an agent that touches nothing: it decides without the lock, which is given back if it was
+// held, so that it keeps no other agent from the target. The next attempt to take it ends that.
+func (c *claim) look() (lock actuators.Lock) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.looking && !c.held || c.trying || c.over {
+		return nil
+	}
+	lock = c.lock
+	c.held, c.ready, c.lock, c.others, c.holder = false, false, nil, false, nil
+	c.looking, c.reason = true, "nothing is touched in a dry run"
+	return lock
+}
+
+func (c *claim) isLooking() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.looking
+}
+
 // setReady notes that the loop knows what the last holder left open.
 func (c *claim) setReady() {
 	c.mu.Lock()
@@ -258,6 +283,9 @@ func (c *claim) begin() bool {
 		return false
 	}
 	c.trying = true
+	if c.looking {
+		c.looking, c.reason = false, notYet
+	}
 	return true
 }
 

@@ -52,6 +52,10 @@ func (a *Agent) claimAll(ctx context.Context) {
 		if a.loop.isLeft(name) {
 			continue
 		}
+		if a.onlyLooks(t) {
+			a.onlyLook(t)
+			continue
+		}
 		if t.claim.beginCheck() {
 			a.loop.beside.Go(func() { a.checkClaim(t.claim, name) })
 			continue
@@ -72,6 +76,19 @@ func (a *Agent) claimAll(ctx context.Context) {
 				return struct{}{}, nil
 			})
 		})
+	}
+}
+
+// onlyLooks reports whether nothing of a target is to be touched: in a dry run, once what was begun
+// before it is over and what somebody wants back is given back.
+func (a *Agent) onlyLooks(t *target) bool {
+	return a.loop.cfg.Mode == policy.DryRun && len(t.running)+len(t.leftovers)+len(t.releases) == 0 && a.loop.leaving[t.cfg.Name] == nil
+}
+
+func (a *Agent) onlyLook(t *target) {
+	t.toldStandby = false
+	if lock := t.claim.look(); lock != nil {
+		a.loop.beside.Go(func() { a.logError("give a target's lock back", lock.Close()) })
 	}
 }
 

@@ -124,7 +124,7 @@ func (a *Agent) leaveOnTurn(ctx context.Context, t *target) {
 		return
 	}
 	a.stay(t.cfg.Name)
-	if one.Done || one.busy || len(t.running)+len(t.leftovers)+len(t.releases) > 0 || t.claim.ask() != nil {
+	if one.Done || one.busy || len(t.running)+len(t.leftovers)+len(t.releases) > 0 || t.claim.ask() != nil || t.claim.isLooking() {
 		return
 	}
 	originals, err := a.journal.Originals(t.cfg.Name)

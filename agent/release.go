@@ -143,6 +143,8 @@ func (a *Agent) releaseAction(t *target, o journal.Original, by string) (act act
 		return act, "", errors.New(reason)
 	} else if reason != "" {
 		return act, reason, nil
+	} else if t.claim.isLooking() {
+		return act, notYet, nil
 	}
 	now := time.Now()
 	switch _, err := a.seen(t, now); {

@@ -187,3 +187,49 @@ func TestOnStandbyNothingIsAReversal(t *testing.T) {
 		}
 	})
 }
+
+// An agent in a dry run decides beside the one that acts, and keeps nobody from the target; what it has
+// begun before, and what it is asked to give back, it still does with the lock.
+func TestADryRunTakesNoLock(t *testing.T) {
+	t.Run("beside another agent", func(t *testing.T) {
+		inEmptyWorld(t, "", func(w *world) {
+			w.keyed = true
+			w.driver.Add("app", busy(1000, 1.6))
+			w.seesCPU()
+			w.edit("mode: auto", "mode: dry-run")
+			other := w.take()
+			w.start("agent.yaml")
+			w.pass(5 * time.Minute)
+			if ds, err := w.agent.Decisions(w.t.Context(), api.DecisionQuery{}); err != nil || len(ds) == 0 {
+				t.Errorf("beside another agent it decides %v, %v", ds, err)
+			}
+			if err := other.Close(); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(time.Minute)
+			w.isFree("app")
+		})
+	})
+	t.Run("turned on and off", func(t *testing.T) {
+		inEmptyWorld(t, "", func(w *world) {
+			w.keyed = true
+			w.grown()
+			w.edit("mode: auto", "mode: dry-run")
+			w.reload()
+			w.pass(time.Minute)
+			w.isFree("app")
+			w.release()
+			w.pass(40 * time.Minute)
+			w.sized(1000, 1<<30)
+			w.pass(time.Minute)
+			w.isFree("app")
+			if err := w.agent.Unfreeze(w.t.Context(), api.UnfreezeRequest{Target: "app"}); err != nil {
+				t.Fatal(err)
+			}
+			w.edit("mode: dry-run", "mode: auto")
+			w.reload()
+			w.pass(40 * time.Minute)
+			w.sized(2000, 2<<30)
+		})
+	})
+}
