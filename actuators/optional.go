@@ -64,6 +64,19 @@ type Releaser interface {
 	Release(ctx context.Context, t policy.Target) error
 }
 
+// An Owner is a Driver whose platform does some things by itself that the agent does better, and leaves
+// them to it while it owns them. To own lasts a while only, so that the platform does them again when the
+// agent is gone.
+type Owner interface {
+	// Owns lists the resources that are owned together.
+	Owns() []policy.Resource
+	// Own takes them for holder, or holds them for a while longer. The agent calls it at every turn while
+	// it holds t and its policies change any of them by themselves.
+	Own(ctx context.Context, t policy.Target, holder string) error
+	// Disown gives them back with the sizes that they have, if they are holder's. It is idempotent.
+	Disown(ctx context.Context, t policy.Target, holder string) error
+}
+
 // A Recorder is a Driver whose platform has a place for events of a target, where its users look.
 type Recorder interface {
 	RecordEvent(ctx context.Context, t policy.Target, e policy.Event) error

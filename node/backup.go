@@ -65,12 +65,12 @@ func (n *Node) backUp(ctx context.Context, schedule *snapshot.Schedule) error {
 		_, err := n.Snapshot(ctx, s.Name)
 		errs = append(errs, err)
 	}
-	o := n.opts.Snapshots
+	o := n.SnapshotKeep()
 	if o.Archive != "" {
 		_, err := n.ArchiveSnapshots(ctx, o.Archive)
 		errs = append(errs, err)
 	}
-	_, err := n.PruneSnapshots(ctx, o.KeepLast, o.KeepWeekly)
+	_, err := n.PruneSnapshots(ctx, o.Last, o.Weekly)
 	errs = append(errs, err)
 	if slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, ErrNoSpace) }) && ctx.Err() == nil {
 		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, ErrNoSpace) }) // dropped meanwhile

@@ -173,19 +173,10 @@ const maxRest = 50 * time.Millisecond
 
 // runConsolidation consolidates every space in which something has changed, once a ConsolidateEvery, until ctx ends.
 func (n *Node) runConsolidation(ctx context.Context) error {
-	if n.opts.ConsolidateEvery < 0 {
-		return nil
-	}
-	tick := time.NewTicker(n.opts.ConsolidateEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	for n.rounds.wait(ctx) {
 		n.consolidateAll(ctx)
 	}
+	return nil
 }
 
 func (n *Node) consolidateAll(ctx context.Context) {

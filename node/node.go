@@ -36,6 +36,7 @@ type Node struct {
 	metrics       *metrics.Metrics
 	learner       learner
 	consolidation consolidation
+	rounds        rhythm       // of consolidation
 	linking       sync.RWMutex // held by who sets weights, exclusively by who reckons new ones from what is there
 	maintenance   *maintenance
 	snapshots     snapshots
@@ -51,6 +52,7 @@ func Open(opts Options) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{opts: opts.withDefaults(), spaces: spaces{token: make(chan struct{}, 1)}}
+	n.rounds.set(n.opts.ConsolidateEvery)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}

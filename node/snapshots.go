@@ -67,11 +67,14 @@ type snapshots struct {
 	shelf *snapshot.Shelf
 
 	mu      sync.Mutex
+	keep    SnapshotKeep
 	failure error // of the last scheduled or asked one that failed; nil after one that did not
 	failed  time.Time
 }
 
 func (n *Node) openSnapshots() (err error) {
+	o := n.opts.Snapshots
+	n.snapshots.keep = SnapshotKeep{Last: o.KeepLast, Weekly: o.KeepWeekly, Archive: o.Archive}
 	n.snapshots.shelf, err = snapshot.Open(snapshot.Options{
 		Dir: filepath.Join(n.opts.DataDir, "snapshots"), Logger: n.opts.Logger, Now: n.opts.Now,
 	})
@@ -190,10 +193,15 @@ func (n *Node) FetchSnapshot(ctx context.Context, bucketURL, name string) (snaps
 }
 
 func (n *Node) bucketURL(u string) (string, error) {
-	u = cmp.Or(u, n.opts.Snapshots.Archive)
+	u = cmp.Or(u, n.SnapshotKeep().Archive)
 	if u == "" {
 		return "", fmt.Errorf("%w: no bucket is given, and none is set for archives", ErrInvalid)
 	}
+	return n.outside(u)
+}
+
+// outside refuses a bucket that would be lost with the node.
+func (n *Node) outside(u string) (string, error) {
 	if parsed, err := url.Parse(u); err == nil && parsed.Scheme == "file" && within(parsed.Path, n.opts.DataDir) {
 		return "", fmt.Errorf("%w: the bucket is in the data directory, and would be lost with it", ErrInvalid)
 	}

@@ -69,8 +69,10 @@ func (b *bench) others(st actuators.State) {
 	b.t.Helper()
 	was, is := configured(b.was), configured(st)
 	for name := range was {
-		delete(was[name], b.move.Resource)
-		delete(is[name], b.move.Resource)
+		for _, r := range append(b.move.Along, b.move.Resource) {
+			delete(was[name], r)
+			delete(is[name], r)
+		}
 	}
 	if diff := cmp.Diff(was, is, exact); diff != "" {
 		b.t.Errorf("a change of %s changed other resources (-was +is):\n%s", b.move.Resource, diff)

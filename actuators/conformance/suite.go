@@ -51,6 +51,8 @@ type Move struct {
 	Strategy policy.Strategy
 	// Target changes the target before it is used; nil leaves it.
 	Target func(*policy.Target)
+	// Along are other resources that move with it.
+	Along []policy.Resource
 }
 
 func (m Move) name() string {

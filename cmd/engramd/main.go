@@ -19,6 +19,7 @@ import (
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/docker"
 	"github.com/engramd/engramd/actuators/kubernetes"
+	"github.com/engramd/engramd/actuators/node"
 	"github.com/engramd/engramd/actuators/systemd"
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/config"
@@ -35,6 +36,7 @@ func registry() actuators.Registry {
 	return actuators.Registry{
 		"docker":     docker.Platform(),
 		"kubernetes": kubernetes.Platform(),
+		"node":       node.Platform(),
 		"systemd":    systemd.Platform(),
 	}
 }

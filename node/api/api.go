@@ -48,15 +48,16 @@ func (o Options) withDefaults() Options {
 
 // An API serves a node over HTTP.
 type API struct {
-	node   *node.Node
-	log    *slog.Logger
-	now    func() time.Time
-	opts   Options
-	mux    *http.ServeMux
-	routes []route
-	bodies *bodies
-	turns  chan struct{} // one a request that is worked on
-	flows  chan struct{} // one an import or export
+	node    *node.Node
+	log     *slog.Logger
+	now     func() time.Time
+	opts    Options
+	mux     *http.ServeMux
+	routes  []route
+	started time.Time
+	bodies  *bodies
+	turns   chan struct{} // one a request that is worked on
+	flows   chan struct{} // one an import or export
 
 	document func() []byte // OpenAPI
 }
@@ -69,7 +70,7 @@ func New(n *node.Node, o Options) *API {
 		o.Metrics = n.Metrics()
 	}
 	a := &API{
-		node: n, opts: o, log: o.Logger.With("component", "node api"), now: o.Now,
+		node: n, opts: o, log: o.Logger.With("component", "node api"), now: o.Now, started: o.Now().UTC(),
 		bodies: newBodies(o.MaxBodyBytes), turns: make(chan struct{}, o.MaxRequests), flows: make(chan struct{}, o.MaxStreams),
 	}
 	a.routes = a.table()

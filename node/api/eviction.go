@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -46,6 +47,8 @@ type EvictRequest struct {
 	Space string    `json:"space,omitempty"`
 	IDs   []string  `json:"ids,omitempty" desc:"at most 10000; none: all that the settings do not allow where they are"`
 	To    tier.Tier `json:"to,omitzero" desc:"warm or cold; of ids"`
+	// HotMaxRatio leaves room for what becomes hot next.
+	HotMaxRatio *float64 `json:"hot_max_ratio,omitempty" desc:"without ids: the share of all memories that may stay hot this time, if it is less than the settings say"`
 }
 
 // An Evicted says what eviction did.
@@ -102,7 +105,17 @@ func (x *exchange) evictNow() error {
 		return err
 	}
 	if len(in.IDs) == 0 {
-		return x.answer(http.StatusOK, Evicted{Swept: x.api.node.Tiers().EvictNow()})
+		ratio := 1.0
+		if in.HotMaxRatio != nil {
+			ratio = *in.HotMaxRatio
+		}
+		if math.IsNaN(ratio) || ratio < 0 || ratio > 1 {
+			return invalid("hot_max_ratio", "is %v: want 0 to 1", ratio)
+		}
+		return x.answer(http.StatusOK, Evicted{Swept: x.api.node.Tiers().EvictDownTo(ratio)})
+	}
+	if in.HotMaxRatio != nil {
+		return invalid("hot_max_ratio", "goes without ids")
 	}
 	if len(in.IDs) > maxEdges {
 		return invalid("ids", "are %d; at most %d", len(in.IDs), maxEdges)

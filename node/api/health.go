@@ -1,12 +1,17 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // A Health says whether the node serves.
 type Health struct {
 	Status string   `json:"status" enum:"ok,maintenance,read-only,damaged" desc:"damaged: at least one space"`
 	Owner  string   `json:"maintenance_owner,omitempty"`
 	Faults []string `json:"faults,omitempty" desc:"what is wrong"`
+	// StartedAt tells one life of the node from another.
+	StartedAt time.Time `json:"started_at" desc:"since when this process serves the node: what was set over this API since then holds"`
 }
 
 func probeRoutes(metrics http.Handler) []route {
@@ -36,7 +41,7 @@ func probeRoutes(metrics http.Handler) []route {
 // health is 503 only where nothing can be read.
 func (x *exchange) health() error {
 	n := x.api.node
-	h := Health{Status: "ok"}
+	h := Health{Status: "ok", StartedAt: x.api.started}
 	spaces := n.Store().Spaces()
 	damaged := 0
 	for _, s := range spaces {

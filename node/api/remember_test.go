@@ -75,7 +75,10 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, err := w.client.Health(t.Context())
-	if diff := cmp.Diff(api.Health{Status: "maintenance", Owner: "agent"}, h); diff != "" || err != nil {
+	if age := time.Since(h.StartedAt); age < 0 || age > time.Hour {
+		t.Errorf("started at %s", h.StartedAt)
+	}
+	if diff := cmp.Diff(api.Health{Status: "maintenance", Owner: "agent", StartedAt: h.StartedAt}, h); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	a := w.must(http.StatusServiceUnavailable, "POST", "/api/v1/memories/remember", `{"content":"x"}`)

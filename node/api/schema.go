@@ -36,6 +36,7 @@ var like = map[string]document{
 	"strings": {"type": "array", "items": document{"type": "string"}, "nullable": true},
 	"object":  {"type": "object", "nullable": true},
 	"number":  {"type": "number"},
+	"limit":   {"type": "integer", "nullable": true},
 	"time":    {"type": "string", "format": "date-time", "nullable": true},
 	"vector":  {"nullable": true, "oneOf": special[reflect.TypeFor[Vector]()]["oneOf"]},
 }

@@ -6,6 +6,6 @@ import "slices"
 func (a *API) table() []route {
 	return slices.Concat(
 		memoryRoutes, listRoutes, importRoutes, linkRoutes, spreadRoutes, recallRoutes, spaceRoutes,
-		maintenanceRoutes, storageRoutes, workRoutes, snapshotRoutes, probeRoutes(a.opts.Metrics),
+		maintenanceRoutes, storageRoutes, workRoutes, settingRoutes, snapshotRoutes, probeRoutes(a.opts.Metrics),
 	)
 }

@@ -293,6 +293,9 @@ func (st *Store) Stats() Stats {
 // SetWALRetention changes how long segments of the log are kept after their checkpoint.
 func (st *Store) SetWALRetention(d time.Duration) { st.log.SetRetention(d) }
 
+// WALRetention is how long segments of the log are kept after their checkpoint.
+func (st *Store) WALRetention() time.Duration { return st.log.Retention() }
+
 // TrimWAL lets go of the log's segments that are checkpointed and older than keep.
 func (st *Store) TrimWAL(keep time.Duration) error { return st.log.Trim(keep) }
 

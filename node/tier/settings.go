@@ -40,6 +40,16 @@ type Settings struct {
 	Until    time.Time // zero: for ever
 }
 
+// admission is the policy by which an access makes a memory hot. Whoever owns the settings looks after the ratio; then only the bytes
+// of the copies bound it here.
+func (s Settings) admission() Policy {
+	p := s.Policy
+	if s.Owner != Node {
+		p.Hot.MaxRatio = 1
+	}
+	return p
+}
+
 // A keeper keeps the settings and what they return to.
 type keeper struct {
 	mu         sync.Mutex

@@ -165,9 +165,13 @@ func (t *Tiers) filling() bool { return !t.tight.Load() }
 
 // EvictNow evicts at once what the policy does not allow where it is: ratios first, then thresholds. Nothing becomes hotter. What becomes
 // cold does so in the background, while Run runs.
-func (t *Tiers) EvictNow() Swept {
+func (t *Tiers) EvictNow() Swept { return t.EvictDownTo(1) }
+
+// EvictDownTo is EvictNow with a bound on the share of memories that stay hot this time, where that is less than the policy's.
+func (t *Tiers) EvictDownTo(hotRatio float64) Swept {
 	var sum Swept
 	s, now := t.Settings(), t.opts.Now()
+	s.Policy.Hot.MaxRatio = min(s.Policy.Hot.MaxRatio, hotRatio)
 	for _, v := range t.open() {
 		sum.add(t.sweep(v, s.Policy, mode{evict: true, limit: math.MaxInt64}, now))
 	}

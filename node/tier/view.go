@@ -98,7 +98,7 @@ func (v *View) Close() error {
 // Apply implements store.View.
 func (v *View) Apply(ops []record.Op) {
 	now := v.tiers.opts.Now()
-	policy := v.tiers.Settings().Policy
+	policy := v.tiers.Settings().admission()
 	for i := range ops {
 		op := &ops[i]
 		switch op.Kind {

@@ -15,6 +15,9 @@ type retained struct {
 // SetRetention changes how long released segments are kept from now on.
 func (l *Log) SetRetention(d time.Duration) { l.retention.Store(int64(max(0, d))) }
 
+// Retention is how long released segments are kept.
+func (l *Log) Retention() time.Duration { return time.Duration(l.retention.Load()) }
+
 // TrimKept lets go of released segments whose retention is over.
 func (l *Log) TrimKept() error { return l.Trim(max(1, time.Duration(l.retention.Load()))) }
 
