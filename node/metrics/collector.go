@@ -95,6 +95,12 @@ func (t teller) tiers(r *reading) {
 		return
 	}
 	t.gauge("hot_tier_ratio", "Share of all memories that are hot; 0 if there are none.", hotRatio(s))
+	for _, of := range []struct {
+		tier  tier.Tier
+		below float64
+	}{{tier.Hot, s.Settings.Policy.Hot.Threshold}, {tier.Warm, s.Settings.Policy.Warm.Threshold}} {
+		t.gauge("eviction_threshold", "Activation below which a memory is evicted from the tier.", of.below, "tier", of.tier.String())
+	}
 	for _, of := range byTier(s.Distribution) {
 		t.gauge("tier_memories", "Memories in each tier.", float64(of.n), "tier", of.tier)
 	}

@@ -20,7 +20,7 @@ var Files embed.FS
 
 // Names lists the presets.
 func Names() []string {
-	return []string{"engram-cpu", "engram-memory", "engram-numa", "engram-queue", "engram-storage"}
+	return []string{"engram-cpu", "engram-memory", "engram-numa", "engram-queue", "engram-storage", "engram-tiers"}
 }
 
 // Read returns the YAML of a preset, and false if there is none of that name.

@@ -343,3 +343,21 @@ func TestStorage(t *testing.T) {
 		{">5 segments: dedicate CPU", "backlog", point("backlog", 6), policy.Scale, "threads.consolidation +1, at most 2", 0},
 	})
 }
+
+func TestTiers(t *testing.T) {
+	const evict = "tiers.evict"
+	hot := func(memories, hot int, threshold float64) map[string]float64 {
+		return point("memories", memories, "hot", hot, "threshold", threshold)
+	}
+	check(t, "engram-tiers", []cell{
+		{name: "a few memories", policy: "hot", at: hot(9999, 100, 0.3), verdict: policy.None},
+		{name: "small and strict", policy: "hot", at: hot(1e6, 4, 0.5), verdict: policy.Scale, changes: "tiers.hot_threshold -0.1"},
+		{name: "small", policy: "hot", at: hot(1e6, 4, 0.3), verdict: policy.None},
+		{name: "as the guide wants it", policy: "hot", at: hot(1e6, 9, 0.3), verdict: policy.None},
+		{name: "the guide's 15%", policy: "hot", at: hot(1e6, 15, 0.3), verdict: policy.Scale, changes: evict},
+		{name: "just imported", policy: "hot", at: hot(500_000, 100, 0.3), verdict: policy.Scale, changes: evict + "; tiers.hot_threshold +0.1, at most 0.6"},
+		{name: "few memories, all warm", policy: "warm", at: point("memories", 9999, "warm", 100), verdict: policy.None},
+		{name: "warm as the guide wants it", policy: "warm", at: point("memories", 10_000, "warm", 34), verdict: policy.None},
+		{name: "too much warm", policy: "warm", at: point("memories", 10_000, "warm", 35), verdict: policy.Scale, changes: evict},
+	})
+}

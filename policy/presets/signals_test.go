@@ -22,6 +22,11 @@ const node = `  engram_p99_latency_ms{target="engram",operation="spreading"} 7x2
   engram_memory_usage_bytes{target="engram",tier="warm"} 100x20
   engram_memory_limit_bytes{target="engram"} 1000x20
   engram_hot_tier_ratio{target="engram"} 0.08x20
+  engram_tier_memories{target="engram",tier="hot"} 80x20
+  engram_tier_memories{target="engram",tier="warm"} 320x20
+  engram_tier_memories{target="engram",tier="cold"} 600x20
+  engram_eviction_threshold{target="engram",tier="hot"} 0.3x20
+  engram_eviction_threshold{target="engram",tier="warm"} 0.1x20
   engram_storage_usage_bytes{target="engram",tier="warm"} 100x20
   engram_storage_usage_bytes{target="engram",tier="cold"} 300x20
   engram_storage_limit_bytes{target="engram"} 1000x20
@@ -63,7 +68,7 @@ func TestSignals(t *testing.T) {
 	queue := map[string]float64{"queue": 145, "busy": 25, "workers": 4, "lag": 240, "segments": 2, "consolidators": 2, "node_cpu": 33}
 	storage := map[string]float64{"disk": 40, "wal": 64, "iops": 12, "snapshots": 6, "backlog": 2}
 	with := func(more map[string]float64) map[string]float64 {
-		all := map[string]float64{"p99": 7, "hot": 8, "cold": 75}
+		all := map[string]float64{"p99": 7, "hot": 8, "cold": 75, "warm": 32, "memories": 1000, "threshold": 0.3}
 		maps.Copy(all, queue)
 		for _, m := range []map[string]float64{storage, more} {
 			maps.Copy(all, m)
