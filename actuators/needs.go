@@ -48,10 +48,15 @@ type Usage struct {
 	AnonBytes      *int64   `json:"anon_bytes,omitempty"`      // largest anonymous memory
 	MemoryLimit    *int64   `json:"memory_limit,omitempty"`    // effective limit, nil if unlimited
 	MemoryStall    *float64 `json:"memory_stall,omitempty"`    // PSI full, as a ratio of time
+	IOStall        *float64 `json:"io_stall,omitempty"`        // PSI some, as a ratio of time
 	Refaults       *float64 `json:"refaults,omitempty"`        // workingset refaults a second
 	ReclaimStalls  *float64 `json:"reclaim_stalls,omitempty"`  // times the limit was hit, a second (v1 failcnt, v2 memory.events max+high)
 	OOMKills       *int64   `json:"oom_kills,omitempty"`       // during the stretch
 	Restarts       *int64   `json:"restarts,omitempty"`        // during the stretch
+	ThreadCores    *float64 `json:"thread_cores,omitempty"`    // mean CPU use of its threads, without others of its control group
+	RunQueue       *float64 `json:"run_queue,omitempty"`       // mean of its threads that were ready and waited for a core
+	BusiestThread  *float64 `json:"busiest_thread,omitempty"`  // share of the time that the busiest thread ran, mean over the samples
+	BlockedThreads *float64 `json:"blocked_threads,omitempty"` // mean of its threads in uninterruptible sleep, as sampled
 	Samples        int      `json:"samples"`                   // how many samples the stretch held
 	// Runtime is what runs in the target now, nil if that is not on this host.
 	Runtime *process.Runtime `json:"runtime,omitempty"`

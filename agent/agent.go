@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,7 +79,9 @@ type Agent struct {
 	// parts run beside the loop until the agent stops.
 	parts  []part
 	loop   *loop
-	claims claims
+	// interval is how often is measured, for those who are not the loop.
+	interval atomic.Int64
+	claims   claims
 	inbox  inbox
 	closer teardown
 	// reloading lets one reload happen at a time.
@@ -143,6 +146,7 @@ func newAgent(o Options) (a *Agent, err error) {
 	if a.loop, err = newLoop(o.Config); err != nil {
 		return a, err
 	}
+	a.interval.Store(int64(o.Config.Metrics.Interval))
 	if err := a.openStores(); err != nil {
 		return a, err
 	}

@@ -33,7 +33,7 @@ func (a *Agent) decide(ctx context.Context, t *target, now time.Time) {
 	// What these find out binds the decisions below.
 	t.ledger, t.shadow, t.tried = t.ledger.Trim(now), t.shadow.Trim(now), unexpired(t.tried, now)
 	a.watchOthers(t, now)
-	a.diagnoseOnAlerts(t, now)
+	a.diagnoseOnAlerts(ctx, t, now)
 	a.sweepWaiting(t, now)
 	if a.rollBackOnAlerts(ctx, t, now) {
 		return // first see what comes of it

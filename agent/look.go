@@ -144,7 +144,7 @@ func (a *Agent) look(ctx context.Context, at time.Time, f field, free chan struc
 }
 
 // evaluate asks every policy that was looked at for its verdict on t.
-func (a *Agent) evaluate(t *target, l look) {
+func (a *Agent) evaluate(ctx context.Context, t *target, l look) {
 	for p := range a.loop.policiesOf(t.cfg.Name) {
 		readings, ok := l.readings[subject{p.Name, t.cfg.Name}]
 		if !ok {
@@ -157,6 +157,6 @@ func (a *Agent) evaluate(t *target, l look) {
 		})
 		s.at = l.at
 		a.tellBlind(t, p.Name, was, s.last)
-		a.diagnosePolicy(t, p.Name, was, s)
+		a.diagnosePolicy(ctx, t, p.Name, was, s)
 	}
 }

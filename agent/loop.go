@@ -122,7 +122,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 		if t == nil {
 			continue
 		}
-		a.evaluate(t, l)
+		a.evaluate(ctx, t, l)
 		a.takeUpLost(ctx, t, active)
 		a.releaseOnTurn(ctx, t)
 		a.leaveOnTurn(ctx, t)

@@ -81,6 +81,7 @@ func (a *Agent) swap(ctx context.Context, next *config.Config) (api.ReloadView, 
 		return api.ReloadView{}, errors.Join(refusal(err), a.sink.Reload(eventsConfig(before)))
 	}
 	a.loop.cfg, a.loop.windows, a.loop.loaded, a.loop.refused = next, windows, time.Now(), ""
+	a.interval.Store(int64(next.Metrics.Interval))
 	a.retarget(next, added)
 	a.forgetPolicies()
 	a.claimAll(a.acting(ctx)) // the lock comes after the request is answered

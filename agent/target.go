@@ -65,7 +65,8 @@ type policyState struct {
 	last   policy.Evaluation
 	at     time.Time // of the last evaluation
 	// diagnosis is what was found when the row that speaks asked for one, "" if it does not.
-	diagnosis string
+	diagnosis  string
+	diagnosing bool // one is being made
 }
 
 // A view is one decision as it stands, with how it would be carried out.

@@ -32,7 +32,7 @@ func (h *host) read() ([]sample, error) {
 	}
 	var out []sample
 	var errs []error
-	for _, part := range []func() ([]sample, error){h.cpu, h.memory, h.load, h.pressure, h.disks, h.space, h.numa} {
+	for _, part := range []func() ([]sample, error){h.cpu, h.memory, h.load, h.pressure, h.disks, h.space, h.numa, h.network} {
 		samples, err := part()
 		out = append(out, samples...)
 		errs = append(errs, err)

@@ -23,6 +23,7 @@ func measured(at time.Time, p actuators.Part, g cgroup.Group, st cgroup.Stats, h
 	m := measurement{reading: reading{
 		at: at, group: g.Path,
 		restarts: float64(p.Restarts), oomKilled: p.OOMKilled,
+		threadRun: math.NaN(), threadWait: math.NaN(), busiest: math.NaN(), blocked: math.NaN(), // see threads
 	}}
 	m.cpu(&b, st, host)
 	m.memoryUse(&b, st, host)
@@ -75,7 +76,7 @@ func (m *measurement) pressure(b *builder, st cgroup.Stats, before reading) {
 	m.memoryStall = b.duration("memory_pressure_seconds_total", p.Memory.Full)
 	b.duration("memory_pressure_some_seconds_total", p.Memory.Some)
 	b.duration("io_pressure_seconds_total", p.IO.Full)
-	b.duration("io_pressure_some_seconds_total", p.IO.Some)
+	m.ioStall = b.duration("io_pressure_some_seconds_total", p.IO.Some)
 	seconds := m.at.Sub(before.at).Seconds()
 	if before.at.IsZero() || before.group != m.group || seconds <= 0 {
 		return

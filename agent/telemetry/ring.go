@@ -23,6 +23,9 @@ type reading struct {
 	cpuSeconds, cpuLimit      float64 // limit in cores, NaN if unlimited or not known
 	periods, throttledPeriods float64
 	cpuStall, memoryStall     float64 // seconds: CPU some, memory full
+	ioStall                   float64 // seconds: some
+	threadRun, threadWait     float64 // seconds that its threads ran, and were ready and waited for a core
+	busiest, blocked          float64 // share of the time that the busiest thread ran; threads in uninterruptible sleep
 	memory, workingSet, anon  float64
 	memoryLimit               float64
 	oomKills, hits, refaults  float64

@@ -31,6 +31,7 @@ type collector struct {
 	target   Target
 	parts    []actuators.Part          // as last observed
 	groups   map[groupKey]cgroup.Group // of these parts
+	threads  map[groupKey]*threads     // of their processes
 	topology policy.Topology           // without nodes until it was read
 	// runtimes are what runs in them.
 	runtimes map[groupKey]inside
@@ -47,7 +48,7 @@ type groupKey struct {
 
 func newCollector(target Target, root string, s *store, log *slog.Logger) *collector {
 	return &collector{name: target.Name, root: root, log: log, m: s.m, writer: newWriter(s), target: target,
-		groups: map[groupKey]cgroup.Group{}}
+		groups: map[groupKey]cgroup.Group{}, threads: map[groupKey]*threads{}}
 }
 
 // begin reports whether a reading may begin; a target that does not answer has one at most.
@@ -142,6 +143,11 @@ func (c *collector) observe(ctx context.Context) ([]actuators.Part, error) {
 			delete(c.groups, key)
 		}
 	}
+	for key := range c.threads {
+		if !slices.ContainsFunc(c.parts, func(p actuators.Part) bool { return keyOf(p) == key }) {
+			delete(c.threads, key)
+		}
+	}
 	return slices.Clone(c.parts), nil
 }
 
@@ -181,6 +187,8 @@ func (c *collector) measureAs(p actuators.Part, ids []string) (measurement, erro
 	}
 	before, _ := c.ring.newest(p.ID)
 	m := measured(at, p, g, st, host, before, ids)
+	m.threads(c.threadsOf(p), ids)
+	m.network(c.root, p.PID, ids)
 	if hostErr != nil {
 		return m, errors.Join(err, hostErr)
 	}

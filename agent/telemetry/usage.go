@@ -67,6 +67,9 @@ func usageOf(list []reading) actuators.Usage {
 	u.Cores, u.CPUStall, u.MemoryStall = g.cpu.perSecond(), g.cpuStall.perSecond(), g.memoryStall.perSecond()
 	u.Refaults, u.ReclaimStalls = g.refaults.perSecond(), g.hits.perSecond()
 	u.OOMKills, u.Restarts = g.oomKills.whole(), g.restarts.whole()
+	u.IOStall, u.ThreadCores, u.RunQueue = g.ioStall.perSecond(), g.threadRun.perSecond(), g.threadWait.perSecond()
+	u.BusiestThread = mean(list, func(r reading) float64 { return r.busiest })
+	u.BlockedThreads = mean(list, func(r reading) float64 { return r.blocked })
 	if g.periods.pairs > 0 && g.throttled.pairs > 0 && known(last.cpuLimit) {
 		ratio := 0.0 // a group that never ran in the stretch was never stopped either
 		if g.periods.sum > 0 {
@@ -113,7 +116,7 @@ func (g *gain) whole() *int64 {
 }
 
 type gains struct {
-	cpu, cpuStall, memoryStall, refaults, hits, oomKills, restarts, periods, throttled gain
+	cpu, cpuStall, memoryStall, ioStall, threadRun, threadWait, refaults, hits, oomKills, restarts, periods, throttled gain
 }
 
 func gainsOf(list []reading) gains {
@@ -126,6 +129,9 @@ func gainsOf(list []reading) gains {
 			g.cpu.add(a.cpuSeconds, b.cpuSeconds, s, false)
 			g.cpuStall.add(a.cpuStall, b.cpuStall, s, false)
 			g.memoryStall.add(a.memoryStall, b.memoryStall, s, false)
+			g.ioStall.add(a.ioStall, b.ioStall, s, false)
+			g.threadRun.add(a.threadRun, b.threadRun, s, false)
+			g.threadWait.add(a.threadWait, b.threadWait, s, false)
 			g.refaults.add(a.refaults, b.refaults, s, false)
 			g.hits.add(a.hits, b.hits, s, false)
 			g.periods.add(a.periods, b.periods, s, false)
@@ -142,12 +148,29 @@ func gainsOf(list []reading) gains {
 	return g
 }
 
+// mean is that of a gauge over the readings that have it.
+func mean(list []reading, of func(reading) float64) *float64 {
+	sum, n := 0.0, 0
+	for _, r := range list {
+		if v := of(r); known(v) {
+			sum, n = sum+v, n+1
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return new(sum / float64(n))
+}
+
 // worst makes u the worst of itself and another part.
 func worst(u *actuators.Usage, p actuators.Usage) {
 	u.Samples += p.Samples
 	u.Cores, u.ThrottledRatio = pick(u.Cores, p.Cores, above), pick(u.ThrottledRatio, p.ThrottledRatio, above)
 	u.CPUStall, u.MemoryStall = pick(u.CPUStall, p.CPUStall, above), pick(u.MemoryStall, p.MemoryStall, above)
 	u.Refaults, u.ReclaimStalls = pick(u.Refaults, p.Refaults, above), pick(u.ReclaimStalls, p.ReclaimStalls, above)
+	u.IOStall, u.ThreadCores = pick(u.IOStall, p.IOStall, above), pick(u.ThreadCores, p.ThreadCores, above)
+	u.RunQueue, u.BusiestThread = pick(u.RunQueue, p.RunQueue, above), pick(u.BusiestThread, p.BusiestThread, above)
+	u.BlockedThreads = pick(u.BlockedThreads, p.BlockedThreads, above)
 	u.MemoryBytes, u.WorkingSet = pick(u.MemoryBytes, p.MemoryBytes, above), pick(u.WorkingSet, p.WorkingSet, above)
 	u.AnonBytes = pick(u.AnonBytes, p.AnonBytes, above)
 	u.OOMKills, u.Restarts = pick(u.OOMKills, p.OOMKills, above), pick(u.Restarts, p.Restarts, above)
