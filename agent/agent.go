@@ -77,13 +77,13 @@ type Agent struct {
 	transport http.RoundTripper
 
 	// parts run beside the loop until the agent stops.
-	parts  []part
-	loop   *loop
+	parts []part
+	loop  *loop
 	// interval is how often is measured, for those who are not the loop.
 	interval atomic.Int64
 	claims   claims
-	inbox  inbox
-	closer teardown
+	inbox    inbox
+	closer   teardown
 	// reloading lets one reload happen at a time.
 	reloading sync.Mutex
 }

@@ -12,6 +12,7 @@ import (
 // is told to the client as it is; any other is logged, and the client learns only that it happened.
 type Backend interface {
 	Observer
+	Diagnoser
 	Approver
 	Operator
 }

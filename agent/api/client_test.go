@@ -39,6 +39,9 @@ func calls(ctx context.Context, c *api.Client) map[string]func() (any, error) {
 		`actions[{"Target":"e","Resource":"cpu","Open":true,"Since":"2026-11-21T12:00:00Z","Limit":3}]`: func() (any, error) {
 			return c.Actions(ctx, api.ActionQuery{Target: "e", Resource: policy.CPU, Open: true, Since: noon, Limit: 3})
 		},
+		`diagnose[{"Target":"e","Since":"2026-11-21T12:00:00Z"}]`: func() (any, error) {
+			return c.Diagnose(ctx, api.DiagnosisQuery{Target: "e", Since: noon})
+		},
 		`explain["d/1 %"]`:                           func() (any, error) { return c.Explain(ctx, "d/1 %") },
 		`approve["a",{"by":"anna","plan_hash":"h"}]`: func() (any, error) { return c.Approve(ctx, "a", api.ApproveRequest{Asked: asked, PlanHash: "h"}) },
 		`reject["a",{"by":"anna","reason":"r"}]`:     func() (any, error) { return c.Reject(ctx, "a", api.ReasonRequest{Asked: asked, Reason: "r"}) },

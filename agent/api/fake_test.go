@@ -13,6 +13,7 @@ import (
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/policy/diagnose"
 	"go.uber.org/goleak"
 )
 
@@ -52,6 +53,10 @@ func (f *fake) Plan(ctx context.Context, target string) ([]api.PlanView, error) 
 
 func (f *fake) Decisions(ctx context.Context, q api.DecisionQuery) ([]policy.Decision, error) {
 	return []policy.Decision{{ID: "d1"}}, f.did(ctx, "decisions", q)
+}
+
+func (f *fake) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.DiagnosisView, error) {
+	return []api.DiagnosisView{{Target: q.Target, Report: diagnose.Report{Summary: "lock contention"}}}, f.did(ctx, "diagnose", q)
 }
 
 func (f *fake) Explain(ctx context.Context, id string) (api.Explanation, error) {

@@ -30,6 +30,7 @@ func (s *Server) routes(m Mounts) http.Handler {
 		{"GET", prefix + "/plan", Read, answer(s, s.plan)},
 		{"GET", prefix + "/decisions", Read, answer(s, s.decisions)},
 		{"GET", prefix + "/decisions/{id}", Read, answer(s, s.explain)},
+		{"GET", prefix + "/diagnose", Read, answer(s, s.diagnose)},
 		{"GET", prefix + "/actions", Read, answer(s, s.actions)},
 		{"GET", prefix + "/actions/{id}", Read, answer(s, s.explain)},
 

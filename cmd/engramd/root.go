@@ -58,7 +58,7 @@ Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 
 	root.AddCommand(
 		newRun(o), newCheck(o), newDoctor(o), newInit(o), newConfig(o),
-		newStatus(o), newPlan(o), newDecisions(o), newExplain(o),
+		newStatus(o), newPlan(o), newDecisions(o), newExplain(o), newDiagnose(o),
 		newApprove(o), newReject(o), newCancel(o),
 		newPause(o), newResume(o), newFreeze(o), newUnfreeze(o), newRelease(o), newReload(o), newHealthcheck(o),
 		newAnalyze(o), newCapacity(o), newStandby(o), newReplay(o), newCompare(o), newBenchTarget(o), newNode(o), newDemo(o), newVersion(o), newMan(root),

@@ -37,7 +37,7 @@ type trait struct {
 // traits lists the causes; where two are equally likely, the earlier one is named first: it explains the
 // later one.
 var traits = []trait{
-	{Spreading, true, "spreading", "Add spreading workers, or let fewer spreads run at once.", 2, []Measure{QueueDepth, SpreadingShare}},
+	{Spreading, true, "spreading", "Look here first. Add spreading workers where cores are free and no lock is waited for; else let fewer spreads run at once.", 2, []Measure{QueueDepth, SpreadingShare}},
 	{Consolidation, true, "consolidation", "Give consolidation cores of its own, or let it run when it is quiet.", 2, []Measure{ConsolidationShare, ConsolidationLag}},
 	{API, true, "API overhead", "Batch requests, and keep connections open.", 2, []Measure{APIShare}},
 	{Snapshots, true, "snapshot and compaction work", "Take snapshots when it is quiet; give compaction 1-2 cores.", 2, []Measure{SnapshotShare}},

@@ -138,7 +138,7 @@ var measures = map[Measure]about{
 
 	CPUUse:             {say: percent("it uses %s of the cores that it can use"), hint: askThreads},
 	LockShare:          {say: percent("%s of the requests under way wait for a lock")},
-	WholeCores:         {say: plain("as many threads are busy as %s, and no more")},
+	WholeCores:         {say: busyThreads},
 	ProcsShare:         {say: percent("GOMAXPROCS is %s of the cores that it can use"), smaller: true},
 	SpreadingShare:     {say: percent("spreading takes %s of the time of all work"), hint: askNode},
 	ConsolidationShare: {say: percent("consolidation takes %s of the time of all work"), hint: askNode},
@@ -161,6 +161,13 @@ func seconds(format string) func(float64) string {
 		}
 		return fmt.Sprintf(format, number(v)+" s")
 	}
+}
+
+func busyThreads(v float64) string {
+	if v == 1 {
+		return "its CPU use is that of 1 busy thread, and no more"
+	}
+	return "its CPU use is that of " + number(v) + " busy threads, and no more"
 }
 
 func fixed(text string) func(float64) string { return func(float64) string { return text } }

@@ -35,6 +35,8 @@ func TestTexts(t *testing.T) {
 		"decisions_none":   func(v view.View, w io.Writer) error { return v.Decisions(w, nil) },
 		"actions":          func(v view.View, w io.Writer) error { return v.Actions(w, []api.ActionView{rolledBack(), waiting()}) },
 		"actions_none":     func(v view.View, w io.Writer) error { return v.Actions(w, nil) },
+		"diagnoses":        func(v view.View, w io.Writer) error { return v.Diagnoses(w, locked()) },
+		"diagnoses_none":   func(v view.View, w io.Writer) error { return v.Diagnoses(w, nil) },
 		"plans":            func(v view.View, w io.Writer) error { return v.Plans(w, plans()) },
 		"plans_none":       func(v view.View, w io.Writer) error { return v.Plans(w, nil) },
 		"releases":         func(v view.View, w io.Writer) error { return v.Releases(w, releases()) },

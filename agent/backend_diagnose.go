@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/diagnosis"
+)
+
+// diagnoseAtMost is how far back the collectors remember.
+const diagnoseAtMost = 2 * time.Hour
+
+// Diagnose looks for what holds one target back, or with "" each.
+func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.DiagnosisView, error) {
+	now := time.Now()
+	from := q.Since
+	if from.IsZero() {
+		from = now.Add(-diagnoseOver)
+	}
+	switch ago := now.Sub(from); {
+	case ago <= 0:
+		return nil, api.Invalid("since %s is to come", from.Format(time.RFC3339))
+	case ago > diagnoseAtMost+time.Minute: // the client's clock may differ
+		return nil, api.Invalid("what a target used is remembered for 2h").WithRemedy("ask for less, and use engramd analyze for days")
+	}
+	names, err := call(ctx, a.inbox, func() ([]string, error) {
+		if q.Target == "" {
+			return a.loop.names(), nil
+		}
+		if a.loop.targets[q.Target] == nil {
+			return nil, a.noTarget(q.Target)
+		}
+		return []string{q.Target}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]api.DiagnosisView, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			views[i] = api.DiagnosisView{Target: name, From: from, To: now, Report: a.inspect(ctx, diagnosis.Question{Target: name, From: from, To: now})}
+		})
+	}
+	wg.Wait()
+	return views, nil
+}
