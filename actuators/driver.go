@@ -98,6 +98,10 @@ type Part struct {
 	// platform's actual status): the effective state decides.
 	Configured policy.Size
 	Effective  policy.Size
+	// Partial are the resources of which Configured is only how much there is to be had, and Effective how
+	// much of it the part has taken, such as a file system on a larger disk. What it has taken is its size;
+	// that there is more is drift, and no reason to undo anything.
+	Partial []policy.Resource
 	// Allowed are the processors that the part could have at most, nil where that is not known: of
 	// these, Effective holds [policy.CPUs] as unlimited if they are all there.
 	Allowed policy.IDs

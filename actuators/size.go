@@ -101,6 +101,21 @@ func stand(st State, res policy.Resource, from, to policy.Quantity) standing {
 	return s
 }
 
+// told is what the platform was told of a part's size, false where that is only what there is to be had.
+func told(p Part, res policy.Resource) (policy.Quantity, bool) {
+	q, ok := p.Configured[res]
+	return q, ok && !slices.Contains(p.Partial, res)
+}
+
+// Size is what a part has of r, from which changes of it begin: what it was configured with, or what it
+// has taken of what is to be had.
+func (p Part) Size(r policy.Resource) (policy.Quantity, bool) {
+	if q, ok := told(p, r); ok {
+		return q, true
+	}
+	return effective(p, r)
+}
+
 // effective is what holds for a part; what was configured stands in where nothing else is shown.
 func effective(p Part, res policy.Resource) (policy.Quantity, bool) {
 	if q, ok := p.Effective[res]; ok {

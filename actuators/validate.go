@@ -157,7 +157,7 @@ func (r *run) disturbed(ctx context.Context, w *watch, st State) stage {
 		if !ok || Same(res, got, r.a.To) {
 			continue
 		}
-		told, ok := p.Configured[res]
+		told, ok := told(p, res)
 		if !ok || !Same(res, told, r.a.To) {
 			return r.end(ctx, Superseded, fmt.Sprintf("%s of %s is at %s: somebody else changed it, and that is the new baseline",
 				res, p.Name, res.Format(got)))

@@ -113,7 +113,7 @@ func (r *run) differs(st State, size policy.Quantity) string {
 		case !Same(res, got, size):
 			return fmt.Sprintf("%s of %s is %s, not %s", res, p.Name, res.Format(got), res.Format(size))
 		}
-		if told, ok := p.Configured[res]; ok && !Same(res, told, size) {
+		if told, ok := told(p, res); ok && !Same(res, told, size) {
 			return fmt.Sprintf("%s of %s is %s, but is configured as %s", res, p.Name, res.Format(got), res.Format(told))
 		}
 	}

@@ -103,13 +103,14 @@ func (a *Agent) seen(t *target, now time.Time) (actuators.State, error) {
 	return state, nil
 }
 
-// sizesOf is what most of the parts are configured with, of each resource; of as many the ones that have
+// sizesOf is what most of the parts have of each resource, as configured; of as many the ones that have
 // run the longest. Parts that have just come may differ for a while.
 func sizesOf(parts []actuators.Part) policy.Size {
 	sizes, votes := policy.Size{}, map[policy.Resource]map[policy.Quantity]int{}
 	older := func(x, y actuators.Part) int { return x.StartedAt.Compare(y.StartedAt) }
 	for _, p := range slices.SortedStableFunc(slices.Values(parts), older) {
-		for r, q := range p.Configured {
+		for r := range p.Configured {
+			q, _ := p.Size(r)
 			if votes[r] == nil {
 				votes[r], sizes[r] = map[policy.Quantity]int{}, q
 			}

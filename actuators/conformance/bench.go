@@ -163,7 +163,7 @@ func (b *bench) wrong(st actuators.State, size policy.Quantity) string {
 	}
 	for _, p := range st.Parts {
 		got, ok := p.Effective[res]
-		told := p.Configured[res]
+		told, _ := p.Size(res)
 		switch {
 		case !p.Running:
 			return p.Name + " does not run"

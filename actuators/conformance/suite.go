@@ -51,6 +51,8 @@ type Move struct {
 	Strategy policy.Strategy
 	// Target changes the target before it is used; nil leaves it.
 	Target func(*policy.Target)
+	// Irreversible says that it cannot be undone, and is only finished forward.
+	Irreversible bool
 	// Along are other resources that move with it.
 	Along []policy.Resource
 }
@@ -78,20 +80,27 @@ func Run(t *testing.T, s Suite) {
 }
 
 func (s Suite) move(t *testing.T, m Move) {
-	cases := []struct {
+	type aCase struct {
 		name string
 		try  func(*bench)
-	}{
+	}
+	cases := []aCase{
 		{"plan is pure", (*bench).planIsPure},
 		{"do shows", (*bench).doShows},
-		{"do twice", (*bench).doTwice},
-		{"undo restores", (*bench).undoRestores},
-		{"undo without do", (*bench).undoWithoutDo},
-		{"undo after every part of a do", (*bench).undoPartial},
-		{"back by a plan", (*bench).backByPlan},
 		{"finish", (*bench).finish},
 		{"context", (*bench).context},
 		{"platform away", (*bench).away},
+	}
+	if m.Irreversible {
+		s.forward(t, m)
+	} else {
+		cases = append(cases,
+			aCase{"do twice", (*bench).doTwice},
+			aCase{"undo restores", (*bench).undoRestores},
+			aCase{"undo without do", (*bench).undoWithoutDo},
+			aCase{"undo after every part of a do", (*bench).undoPartial},
+			aCase{"back by a plan", (*bench).backByPlan},
+		)
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.try(s.bench(t, m)) })
