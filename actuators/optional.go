@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"time"
 
 	"github.com/engramd/engramd/policy"
 )
@@ -70,9 +71,9 @@ type Releaser interface {
 type Owner interface {
 	// Owns lists the resources that are owned together.
 	Owns() []policy.Resource
-	// Own takes them for holder, or holds them for a while longer. The agent calls it at every turn while
-	// it holds t and its policies change any of them by themselves.
-	Own(ctx context.Context, t policy.Target, holder string) error
+	// Own takes them for holder and as long, or holds them for as long from now. The agent calls it at
+	// every turn while it holds t and its policies change any of them by themselves.
+	Own(ctx context.Context, t policy.Target, holder string, lasts time.Duration) error
 	// Disown gives them back with the sizes that they have, if they are holder's. It is idempotent.
 	Disown(ctx context.Context, t policy.Target, holder string) error
 }

@@ -157,6 +157,7 @@ func (a *Agent) evaluate(ctx context.Context, t *target, l look) {
 		})
 		s.at = l.at
 		a.tellBlind(t, p.Name, was, s.last)
+		a.tellSight(t, p.Name, s)
 		a.diagnosePolicy(ctx, t, p.Name, was, s)
 	}
 }

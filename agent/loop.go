@@ -128,6 +128,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 		a.leaveOnTurn(ctx, t)
 		a.decide(ctx, t, l.at)
 		a.reconcile(ctx, t)
+		a.own(ctx, t, l.at)
 	}
 	a.report(ctx, l.at)
 	a.loop.last = l.at

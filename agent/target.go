@@ -55,8 +55,9 @@ type target struct {
 	// toldBlind and toldStandby say that events told of it, and will tell when it is over.
 	toldBlind, toldStandby bool
 	// paused says who asked on the platform itself that nothing be touched, and why.
-	paused      string
-	reconciling bool // late parts are being brought to the committed size
+	paused       string
+	reconciling  bool // late parts are being brought to the committed size
+	owns, owning bool // what the platform does by itself is ours; it is just being taken or given back
 }
 
 // policyState is what is remembered of one policy on one target.
@@ -64,6 +65,7 @@ type policyState struct {
 	clocks policy.Clocks
 	last   policy.Evaluation
 	at     time.Time // of the last evaluation
+	told   bool      // that it sees all of its signals
 	// diagnosis is what was found when the row that speaks asked for one, "" if it does not.
 	diagnosis  string
 	diagnosing bool // one is being made

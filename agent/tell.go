@@ -102,6 +102,15 @@ func (a *Agent) tellWaiting(t *target, w actuators.Action) {
 	})
 }
 
+// tellSight says once, plainly, what a matrix saw first and what it said to that: whoever looks at the log knows then that it works.
+func (a *Agent) tellSight(t *target, name string, s *policyState) {
+	if s.told || s.last.Blind {
+		return
+	}
+	s.told = true
+	a.log.Info("matrix evaluated", "target", t.cfg.Name, "policy", name, "verdict", s.last.Verdict, "because", s.last.Text)
+}
+
 // tellBlind says when a policy begins to be blind, and when it sees again.
 func (a *Agent) tellBlind(t *target, name string, was, is policy.Evaluation) {
 	a.metrics.Blind(t.cfg.Name, name, is.Blind)

@@ -12,7 +12,7 @@
 // # One owner of the tiers
 //
 // A node sweeps its tiers by itself. While the agent looks after them ([Driver.Own]) it does not, and keeps only bytes and critical
-// pressure. The ownership ends a minute after the agent said it last, and what it had set for the tiers with it: a node whose agent is gone
+// pressure. The ownership ends some time after the agent said it last, and what it had set for the tiers with it: a node whose agent is gone
 // is a node without one.
 //
 // # Ownership

@@ -9,12 +9,8 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-const (
-	// nobody is the owner of tiers that the node looks after itself.
-	nobody = "node"
-	// ownedFor is how long the tiers stay the agent's after it said so last.
-	ownedFor = time.Minute
-)
+// nobody is the owner of tiers that the node looks after itself.
+const nobody = "node"
 
 // Owns lists what a node does by itself, and leaves to the agent while it owns it.
 func (d *Driver) Owns() []policy.Resource {
@@ -22,14 +18,14 @@ func (d *Driver) Owns() []policy.Resource {
 }
 
 // Own takes the tiers, or says again that they are holder's. It wraps ErrRefused while somebody else has them.
-func (d *Driver) Own(ctx context.Context, t policy.Target, holder string) error {
+func (d *Driver) Own(ctx context.Context, t policy.Target, holder string, lasts time.Duration) error {
 	c, err := d.reach(t)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, quick)
 	defer cancel()
-	err = c.post(ctx, evictionPath, evictionChange{Owner: holder, TTL: span(ownedFor)})
+	err = c.post(ctx, evictionPath, evictionChange{Owner: holder, TTL: span(lasts)})
 	if err == nil || errors.Is(err, actuators.ErrRefused) {
 		d.note(c.spec, holder, err == nil)
 	}

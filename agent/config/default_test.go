@@ -27,8 +27,8 @@ func TestDefault(t *testing.T) {
 	if c.Mode != policy.Approve || c.DataDir != "./.engramd" || c.Listen.Agent != "127.0.0.1:9090" || len(c.Targets) > 0 || !c.Node.Enabled || c.Listen.Node != "127.0.0.1:7432" {
 		t.Errorf("got %+v", c)
 	}
-	// What the default says out loud is what holds where a file says nothing, but for discover and the node.
-	if diff := cmp.Diff(string(config.Show(parse(t, "version: 1\ndiscover: true\nnode: {enabled: true}\n"))), string(config.Show(c))); diff != "" {
+	// What the default says out loud is what holds where a file says nothing, but for discover, the node, and how closely it is looked at.
+	if diff := cmp.Diff(string(config.Show(parse(t, "version: 1\ndiscover: true\nnode: {enabled: true}\nmetrics: {interval: 5s}\n"))), string(config.Show(c))); diff != "" {
 		t.Errorf("the commented default is not the default:\n%s", diff)
 	}
 }

@@ -82,6 +82,9 @@ type resolver struct {
 	canChange      map[string][]policy.Resource // by platform
 	madeBy         map[string]origin            // by the name of the policy
 	alike          []alike
+	// embeddedAt is where the embedded node is, if it is a target although the file names none for it, and embeddedPolicies its policies.
+	embeddedAt       string
+	embeddedPolicies []Policy
 }
 
 func (r *resolver) resolve() {
@@ -99,8 +102,10 @@ func (r *resolver) resolve() {
 	for i := range r.doc.Targets {
 		r.cfg.Targets = append(r.cfg.Targets, r.target(i))
 	}
+	r.lookAfterNode()
 	r.metrics()
 	r.policies()
+	r.embeddedRules()
 	r.rules()
 	r.events()
 	r.report()

@@ -31,11 +31,14 @@ func (r *resolver) metrics() {
 	seen := map[string]string{}
 	for i := range r.cfg.Targets {
 		t := &r.cfg.Targets[i]
-		if t.NodeURL == "" {
+		if t.NodeURL == "" || i >= len(r.doc.Targets) {
 			continue
 		}
 		path := fmt.Sprintf("targets[%d].node.url", i)
-		one := Scrape{Job: t.Name, URL: t.NodeURL + "/metrics", Target: t.Name}
+		one := Scrape{
+			Job: t.Name, URL: t.NodeURL + "/metrics", Target: t.Name,
+			BearerTokenFile: r.doc.Targets[i].nodeFile("token_file"), CAFile: r.doc.Targets[i].nodeFile("ca_file"),
+		}
 		r.scraped(seen, one.URL, path, "target "+t.Name)
 		m.Scrape = append(m.Scrape, one)
 	}
@@ -43,41 +46,6 @@ func (r *resolver) metrics() {
 	for i := range s.Scrape {
 		r.scrape(&s.Scrape[i], fmt.Sprintf("metrics.scrape[%d]", i), seen)
 	}
-}
-
-// NodeJob is the label job of the embedded node's samples, where no target names the node.
-const NodeJob = "engram"
-
-// embedded has the embedded node scraped, unless the file says already how: as a target, or as an entry
-// of its own, which is needed where the node asks who we are.
-func (r *resolver) embedded(seen map[string]string) {
-	if !r.doc.Node.Enabled {
-		return
-	}
-	host, number, err := splitAddress(r.doc.Listen.Node)
-	if err != nil {
-		return
-	}
-	if isAny(host) {
-		host = "127.0.0.1"
-	}
-	one := Scrape{Job: NodeJob, URL: "http://" + net.JoinHostPort(host, strconv.Itoa(number)) + "/metrics"}
-	for _, s := range r.doc.Metrics.Scrape {
-		if u, err := url.Parse(s.URL); err == nil && u.Port() == strconv.Itoa(number) && sameHost(u.Hostname(), host) {
-			return
-		}
-	}
-	for _, t := range r.cfg.Targets {
-		if u, err := url.Parse(t.NodeURL); t.NodeURL != "" && err == nil && u.Port() == strconv.Itoa(number) && sameHost(u.Hostname(), host) {
-			return
-		}
-	}
-	if r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
-		r.warn(r.at("node.enabled"), "the embedded node is not scraped: it asks for a token or for TLS; add its /metrics to metrics.scrape, with bearer_token_file or ca_file")
-		return
-	}
-	r.scraped(seen, one.URL, "listen.node", "the embedded node")
-	r.cfg.Metrics.Scrape = append(r.cfg.Metrics.Scrape, one)
 }
 
 func (r *resolver) scrape(s *scrapeSection, path string, seen map[string]string) {

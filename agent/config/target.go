@@ -123,7 +123,7 @@ func (t *targetSection) fromYAML(d *decoder, n ast.Node, path string) {
 // platform decodes the section of a platform. The driver of memory nodes has a section of its own; the
 // agent itself needs the URL in it.
 func (t *targetSection) platform(d *decoder, n ast.Node, key, path string, spec any) {
-	if key == "node" {
+	if key == nodePlatform {
 		t.Node = &nodeSection{}
 		for _, e := range d.entries(n, path, "a mapping with url") {
 			if keyText(e) == "url" {
@@ -147,7 +147,7 @@ func (t targetSection) toYAML() any {
 	items := encodeStruct(reflect.ValueOf(t))
 	var platforms yaml.MapSlice
 	for _, p := range t.Platforms {
-		if p.Name == "node" {
+		if p.Name == nodePlatform {
 			items = slices.DeleteFunc(items, func(i yaml.MapItem) bool { return i.Key == "node" })
 		}
 		platforms = append(platforms, yaml.MapItem{Key: p.Name, Value: encode(reflect.ValueOf(p.Spec))})
@@ -212,6 +212,11 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 	var hosts []string // the platforms that hold the process
 	for _, p := range s.Platforms {
 		before := len(r.faults)
+		if files, ok := p.Spec.(interface{ Files() []*string }); ok {
+			for _, name := range files.Files() {
+				*name = r.file(*name)
+			}
+		}
 		if err := r.registry[p.Name].Check(p.Spec); err != nil {
 			for text := range strings.SplitSeq(err.Error(), "\n") {
 				r.faultAt(r.placeIn(path+"."+p.Name, text), lead(path+"."+p.Name, text), "")
@@ -222,11 +227,11 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 		}
 		t.Specs[p.Name] = p.Spec
 		t.Drivers = append(t.Drivers, p.Name)
-		if p.Name != "node" {
+		if p.Name != nodePlatform {
 			hosts = append(hosts, p.Name)
 		}
 	}
-	slices.SortStableFunc(t.Drivers, func(a, b string) int { return boolRank(a == "node") - boolRank(b == "node") })
+	slices.SortStableFunc(t.Drivers, func(a, b string) int { return boolRank(a == nodePlatform) - boolRank(b == nodePlatform) })
 	switch {
 	case len(hosts) > 1:
 		r.faultAt(path, fmt.Sprintf("target %s has two platforms: %s", t.Name, strings.Join(hosts, " and ")), "make two targets of it")
@@ -264,17 +269,35 @@ func (r *resolver) sameSpec(name string, p platformSection, path string) {
 	r.specs[id] = name
 }
 
+// nodeFile is a file that the node's section names, for those who read its metrics.
+func (t targetSection) nodeFile(key string) string {
+	for _, p := range t.Platforms {
+		if p.Name == nodePlatform {
+			return textOf(p.Spec, key)
+		}
+	}
+	return ""
+}
+
+// textOf is the value of a key of a platform's section that is a text, "" if there is none.
+func textOf(spec any, key string) string {
+	v := reflect.Indirect(reflect.ValueOf(spec))
+	if v.Kind() != reflect.Struct {
+		return ""
+	}
+	for _, f := range fieldsOf(v.Type()) {
+		if field := v.FieldByIndex(f.index); f.name == key && field.Kind() == reflect.String {
+			return field.String()
+		}
+	}
+	return ""
+}
+
 // containerOf is what $container stands for.
 func containerOf(s *targetSection) string {
 	for _, p := range s.Platforms {
-		v := reflect.Indirect(reflect.ValueOf(p.Spec))
-		if v.Kind() != reflect.Struct {
-			continue
-		}
-		for _, f := range fieldsOf(v.Type()) {
-			if field := v.FieldByIndex(f.index); f.name == "container" && field.Kind() == reflect.String && field.String() != "" {
-				return field.String()
-			}
+		if name := textOf(p.Spec, "container"); name != "" {
+			return name
 		}
 	}
 	return s.Name

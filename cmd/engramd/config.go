@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ func newConfig(o *options) *cobra.Command {
 }
 
 func newConfigShow(o *options) *cobra.Command {
-	return &cobra.Command{
+	var embedded bool
+	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show agent.yaml with every default; secrets are never shown",
 		Args:  exactly(0, "no arguments"),
@@ -26,10 +28,18 @@ func newConfigShow(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(config.Show(cfg))
+			text := config.Show(cfg)
+			if embedded {
+				if text = []byte(config.Embedded(cfg)); len(text) == 0 {
+					return errors.New("the configuration has no embedded node: node.enabled is false")
+				}
+			}
+			_, err = cmd.OutOrStdout().Write(text)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&embedded, "embedded", false, "show instead how the embedded node is looked after where no target names it")
+	return cmd
 }
 
 func newConfigSchema() *cobra.Command {

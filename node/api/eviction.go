@@ -95,7 +95,6 @@ func (x *exchange) changeEviction() error {
 	if err != nil {
 		return err
 	}
-	x.api.log.Info("eviction settings changed", "owner", s.Owner, "hot_threshold", s.Policy.Hot.Threshold, "warm_threshold", s.Policy.Warm.Threshold)
 	return x.answer(http.StatusOK, settingsOf(s))
 }
 

@@ -125,11 +125,15 @@ func (t *Tiers) Settings() Settings { return t.settings.get(t.opts.Now()) }
 
 // Change changes the settings while everything runs. An error wraps ErrPolicy or ErrOwned, and nothing has changed then.
 func (t *Tiers) Change(c Change) (Settings, error) {
+	before := t.Settings()
 	s, err := t.settings.change(c, t.opts.Now())
 	if err != nil {
 		return s, err
 	}
 	t.follow(s)
+	if before.Until = s.Until; before == s {
+		return s, nil // only held for longer
+	}
 	t.opts.Logger.Info("eviction settings changed", "owner", s.Owner, "hot_threshold", s.Policy.Hot.Threshold,
 		"warm_threshold", s.Policy.Warm.Threshold, "hot_max_ratio", s.Policy.Hot.MaxRatio, "warm_max_ratio", s.Policy.Warm.MaxRatio,
 		"hot_bytes", s.HotBytes)
