@@ -75,11 +75,11 @@ func TestPricesAreReadStrictly(t *testing.T) {
 }
 
 func TestSnippetsRoundUp(t *testing.T) {
-	size := capacity.Size{MilliCPU: 1500, MemoryBytes: 1<<30 + 1, StorageBytes: 1}
+	size := capacity.Size{MilliCPU: 1501, MemoryBytes: 1<<30 + 1, StorageBytes: 1}
 	for kind, want := range map[string]string{
-		"kubernetes": "limits: {cpu: 1500m, memory: 1025Mi}",
-		"compose":    `cpus: "1.5"`,
-		"systemd":    "CPUQuota=150%",
+		"kubernetes": "limits: {cpu: 1501m, memory: 1025Mi}",
+		"compose":    `cpus: "1.501"`,
+		"systemd":    "CPUQuota=151%",
 	} {
 		text, err := sizing.Snippet(kind, "engram", size)
 		if err != nil || !strings.Contains(text, want) {

@@ -37,7 +37,7 @@ func Snippet(kind, name string, s capacity.Size) (string, error) {
 CPUQuota=%d%%
 MemoryHigh=%dM
 MemoryMax=%dM
-`, s.MilliCPU/10, memory*9/10, memory), nil
+`, (s.MilliCPU+9)/10, memory*9/10, memory), nil
 	}
 	return "", fmt.Errorf("there is no snippet for %q; there are %s", kind, strings.Join(SnippetKinds(), ", "))
 }
