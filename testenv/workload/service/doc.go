@@ -7,6 +7,7 @@
 //	GET  /work?cpu=5ms            burn 5 ms of thread CPU time (not wall time) in one of a bounded number of workers
 //	POST /write?cpu=5ms           the same as a write: refused with 503 in maintenance
 //	GET  /lock?hold=5ms[&cpu=5ms] pass one global mutex, sleeping and burning inside it
+//	GET  /sync?bytes=64Ki         write that much to a file and sync it
 //	GET  /spin?on[&threads=2]     keep that many threads busy;  /spin?off
 //	GET  /memory?bytes=64Mi[&tier=hot]  hold exactly that much in a tier (hot, warm, cold);  /memory?free
 //	GET  /cache?bytes=64Mi        hold that much page cache (a file);  /cache?free

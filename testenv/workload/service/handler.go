@@ -21,6 +21,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("/work", s.operation("spreading", "read"))
 	mux.HandleFunc("POST /write", s.operation("write", "write"))
 	mux.HandleFunc("/lock", s.passLock)
+	mux.HandleFunc("/sync", s.waitForDisk)
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("POST /api/v1/admin/maintenance/enable", s.changeMaintenance)
