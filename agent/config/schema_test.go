@@ -121,7 +121,6 @@ func sectionSchema(docs map[string]string, v reflect.Value) schema {
 		for platform := range built() {
 			properties[platform] = ref(platform)
 		}
-		properties["volume"] = schema{"type": "object", "description": "where the target is, for the driver for volume"}
 		result["required"] = []any{"name"}
 	}
 	return result

@@ -227,11 +227,11 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 		}
 		t.Specs[p.Name] = p.Spec
 		t.Drivers = append(t.Drivers, p.Name)
-		if p.Name != nodePlatform {
+		if rank(p.Name) == 0 {
 			hosts = append(hosts, p.Name)
 		}
 	}
-	slices.SortStableFunc(t.Drivers, func(a, b string) int { return boolRank(a == nodePlatform) - boolRank(b == nodePlatform) })
+	slices.SortStableFunc(t.Drivers, func(a, b string) int { return rank(a) - rank(b) })
 	switch {
 	case len(hosts) > 1:
 		r.faultAt(path, fmt.Sprintf("target %s has two platforms: %s", t.Name, strings.Join(hosts, " and ")), "make two targets of it")
@@ -242,11 +242,10 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 	}
 }
 
-func boolRank(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+// rank sorts the platforms of a target: the one that holds the process, the memory node in it, and the
+// volume that its data is on.
+func rank(platform string) int {
+	return max(0, slices.Index([]string{"", "node", "volume"}, platform))
 }
 
 // placeIn is the path of the key that a driver's text begins with, else of the whole section.

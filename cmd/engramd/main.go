@@ -21,6 +21,7 @@ import (
 	"github.com/engramd/engramd/actuators/kubernetes"
 	"github.com/engramd/engramd/actuators/node"
 	"github.com/engramd/engramd/actuators/systemd"
+	"github.com/engramd/engramd/actuators/volume"
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/config"
 	nodeapi "github.com/engramd/engramd/node/api"
@@ -38,6 +39,7 @@ func registry() actuators.Registry {
 		"kubernetes": kubernetes.Platform(),
 		"node":       node.Platform(),
 		"systemd":    systemd.Platform(),
+		"volume":     volume.Platform(),
 	}
 }
 
