@@ -50,14 +50,15 @@ var targetQuestions = map[diagnose.Measure]string{
 
 // hostQuestions are asked where the target runs on this host.
 var hostQuestions = map[diagnose.Measure]string{
-	diagnose.HostCores:   `max(engramd_host_cpu_cores)`,
-	diagnose.HostBusy:    `sum(rate(engramd_host_cpu_seconds_total{mode=~"user|system"}[$range])) / sum(rate(engramd_host_cpu_seconds_total[$range]))`,
-	diagnose.HostIOWait:  `sum(rate(engramd_host_cpu_seconds_total{mode="iowait"}[$range])) / sum(rate(engramd_host_cpu_seconds_total[$range]))`,
-	diagnose.HostIOStall: `max(rate(engramd_host_pressure_seconds_total{resource="io",kind="some"}[$range]))`,
-	diagnose.DiskBusy:    `max(rate(engramd_host_disk_busy_seconds_total[$range]))`,
-	diagnose.NUMANodes:   `count(engramd_host_numa_hit_total)`,
-	diagnose.NUMAMiss:    `sum(rate(engramd_host_numa_other_node_total[$range])) / (sum(rate(engramd_host_numa_local_node_total[$range])) + sum(rate(engramd_host_numa_other_node_total[$range])))`,
-	diagnose.NetworkUse:  `max(rate(engramd_host_network_bytes_total[$range]) / on (device) group_left engramd_host_network_speed_bytes)`,
+	diagnose.HostCores:       `max(engramd_host_cpu_cores)`,
+	diagnose.HostBusy:        `sum(rate(engramd_host_cpu_seconds_total{mode=~"user|system"}[$range])) / sum(rate(engramd_host_cpu_seconds_total[$range]))`,
+	diagnose.HostIOWait:      `sum(rate(engramd_host_cpu_seconds_total{mode="iowait"}[$range])) / sum(rate(engramd_host_cpu_seconds_total[$range]))`,
+	diagnose.HostIOStall:     `max(rate(engramd_host_pressure_seconds_total{resource="io",kind="some"}[$range]))`,
+	diagnose.HostMemoryStall: `max(rate(engramd_host_pressure_seconds_total{resource="memory",kind="some"}[$range]))`,
+	diagnose.DiskBusy:        `max(rate(engramd_host_disk_busy_seconds_total[$range]))`,
+	diagnose.NUMANodes:       `count(engramd_host_numa_hit_total)`,
+	diagnose.NUMAMiss:        `sum(rate(engramd_host_numa_other_node_total[$range])) / (sum(rate(engramd_host_numa_local_node_total[$range])) + sum(rate(engramd_host_numa_other_node_total[$range])))`,
+	diagnose.NetworkUse:      `max(rate(engramd_host_network_bytes_total[$range]) / on (device) group_left engramd_host_network_speed_bytes)`,
 }
 
 // work is the time that operations were under way, a second.

@@ -51,17 +51,21 @@ func (e evidence) derive() {
 	if n, ok := e[InFlight]; ok {
 		e.share(LockShare, LockWaiters, n)
 	}
-	work := map[Measure]Measure{SpreadingWork: SpreadingShare, ConsolidationWork: ConsolidationShare, APIWork: APIShare, SnapshotWork: SnapshotShare}
 	total, all := 0.0, true
-	for of := range work {
-		v, ok := e[of]
+	for _, w := range work {
+		v, ok := e[w.of]
 		total, all = total+v, all && ok
 	}
-	for of, share := range work {
+	for _, w := range work {
 		if all { // a share of what is known in part says nothing
-			e.share(share, of, total)
+			e.share(w.share, w.of, total)
 		}
 	}
+}
+
+// work is what the time goes to. Its sum is taken in this order: another order is another rounding.
+var work = []struct{ of, share Measure }{
+	{SpreadingWork, SpreadingShare}, {ConsolidationWork, ConsolidationShare}, {APIWork, APIShare}, {SnapshotWork, SnapshotShare},
 }
 
 // share sets a measure to another one's part of a whole.

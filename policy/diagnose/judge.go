@@ -1,6 +1,9 @@
 package diagnose
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // A Verdict is what the evidence allows to say of a cause.
 type Verdict string
@@ -19,17 +22,12 @@ func (v Verdict) rank() int {
 }
 
 // A tally adds up what speaks for a cause and against it.
-type tally struct {
-	pro, contra int
-	excluded    bool
-}
+type tally struct{ pro, contra int }
 
 // verdict never rises with what speaks against.
 func (t tally) verdict(bar int) Verdict {
 	net := t.pro - t.contra
 	switch {
-	case t.excluded:
-		return RuledOut
 	case net >= bar:
 		return Likely
 	case t.pro > 0 && net >= 0:
@@ -62,7 +60,6 @@ func judge(of trait, e evidence) (Finding, tally) {
 			f.For = append(f.For, one)
 		default:
 			t.contra -= int(r.says)
-			t.excluded = t.excluded || r.says == excludes
 			f.Against = append(f.Against, one)
 		}
 	}
@@ -113,9 +110,11 @@ func (w weight) size() int { return max(int(w), -int(w)) }
 func (r rule) bound() string {
 	switch {
 	case r.to == inf:
-		return "from " + number(r.from) + " on"
+		return "from " + exact(r.from) + " on"
 	case r.from == 0:
-		return "below " + number(r.to)
+		return "below " + exact(r.to)
 	}
-	return number(r.from) + " to " + number(r.to)
+	return exact(r.from) + " to " + exact(r.to)
 }
+
+func exact(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

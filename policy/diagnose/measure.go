@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,6 +33,7 @@ const (
 	GCShare       Measure = "gc_share"        // share of the CPU time that the garbage collector took
 
 	MemoryStall        Measure = "memory_stall"        // PSI: time in which every thread waited for memory
+	HostMemoryStall    Measure = "host_memory_stall"   // PSI: time in which some thread of the host waited for memory
 	MemoryUse          Measure = "memory_use"          // of the limit, without what can be taken back
 	Refaults           Measure = "refaults"            // pages a second that were read again
 	LimitHits          Measure = "limit_hits"          // times a second that the limit was met
@@ -107,6 +110,7 @@ var measures = map[Measure]about{
 	GCShare:       {say: percent("the garbage collector takes %s of the CPU time"), hint: "the target exposes no go_cpu_classes_gc_total_cpu_seconds_total"},
 
 	MemoryStall:        {say: percent("everything in it waits for memory %s of the time"), hint: askCgroup},
+	HostMemoryStall:    {say: percent("somebody on the host waits for memory %s of the time")},
 	MemoryUse:          {say: percent("memory that cannot be taken back is %s of the limit"), hint: askCgroup},
 	Refaults:           {say: plain("%s pages a second are read again after they were reclaimed")},
 	LimitHits:          {say: plain("the memory limit is met %s times a second")},
@@ -188,4 +192,15 @@ func number(v float64) string {
 		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 	}
 	return text
+}
+
+// Measures lists every measure, in the order of their names.
+func Measures() []Measure { return slices.Sorted(maps.Keys(measures)) }
+
+// Text writes a value of a measure as a sentence, "" for a measure that is not known.
+func (m Measure) Text(v float64) string {
+	if of, ok := measures[m]; ok {
+		return of.say(v)
+	}
+	return ""
 }

@@ -27,13 +27,24 @@ type Report struct {
 	Work    []Finding `json:"work"`
 }
 
+// judged is a finding with what it was found by.
+type judged struct {
+	Finding
+	tally
+}
+
+// precedence orders equal verdicts: what more speaks for, and last the load, which is what is left where
+// nothing else is short.
+func (j judged) precedence() int {
+	if j.Cause == Load {
+		return -1000
+	}
+	return j.pro - j.contra
+}
+
 // Diagnose judges every cause by the numbers.
 func Diagnose(numbers []Number) Report {
 	e := gather(numbers)
-	type judged struct {
-		Finding
-		tally
-	}
 	var work, causes []judged
 	for _, of := range traits {
 		f, t := judge(of, e)
@@ -45,7 +56,7 @@ func Diagnose(numbers []Number) Report {
 	}
 	ranked := func(list []judged) []Finding {
 		slices.SortStableFunc(list, func(a, b judged) int {
-			return cmp.Or(cmp.Compare(b.Verdict.rank(), a.Verdict.rank()), cmp.Compare(b.pro-b.contra, a.pro-a.contra))
+			return cmp.Or(cmp.Compare(b.Verdict.rank(), a.Verdict.rank()), cmp.Compare(b.precedence(), a.precedence()))
 		})
 		out := make([]Finding, 0, len(list))
 		for _, one := range list {

@@ -17,7 +17,7 @@ const (
 	shows    weight = 2
 	doubts   weight = -1
 	denies   weight = -2
-	excludes weight = -9 // whatever else is said
+	excludes weight = -100 // nothing outweighs it
 )
 
 // Where the bounds come from.
@@ -104,6 +104,8 @@ var rules = []rule{
 
 	{Memory, MemoryStall, 0.05, inf, shows, own},
 	{Memory, MemoryStall, 0, 0.01, denies, own},
+	{Memory, HostMemoryStall, 0.1, inf, suggests, own},
+	{Memory, HostMemoryStall, 0, 0.01, denies, own},
 	{Memory, OOMKills, 1, inf, shows, own},
 	{Memory, AllocationFailures, 0.01, inf, shows, "the guide: verify that allocation failures stop"},
 	{Memory, LimitHits, 1, inf, suggests, own},
@@ -155,7 +157,10 @@ var rules = []rule{
 	{Load, InFlight, 0, 1, suggests, own},
 	{Load, CPUUse, 0.7, inf, excludes, guideMatrix},
 	{Load, RunQueue, 0.5, inf, denies, own},
-	{Load, BusiestThread, 0.9, inf, denies, own},
+	{Load, BusiestThread, 0.9, inf, excludes, own},
+	{Load, NUMALocal, 0, 0.8, denies, own},
+	{Load, NetworkUse, 0.8, inf, excludes, own},
+	{Load, Retransmits, 0.05, inf, excludes, own},
 	{Load, LockWaiters, 0.5, inf, excludes, own},
 	{Load, Throttled, 0.05, inf, excludes, own},
 	{Load, BlockedIO, 0.5, inf, excludes, own},

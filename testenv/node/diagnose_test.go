@@ -51,7 +51,7 @@ func TestE2EDiagnosesRealProcesses(t *testing.T) {
 			testenv.Eventually(t, 10*time.Second, "some seconds of it are measured", func() bool { return time.Since(begun) > 4*time.Second })
 			q := diagnosis.Question{Target: "workload", From: begun, To: time.Now(), Interval: measureEvery}
 			report := diagnose.Diagnose(diagnosis.Gather(t.Context(), tel, q))
-			t.Log(report.Summary)
+			t.Logf("%s\n%s", report.Summary, told(report))
 			if first := report.Causes[0]; first.Cause != load.want || first.Verdict != diagnose.Likely {
 				t.Errorf("%s is %s, want %s to be likely:\n%s", first.Title, first.Verdict, load.want, told(report))
 			}
