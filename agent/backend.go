@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent/api"
@@ -86,36 +85,6 @@ func (a *Agent) Actions(_ context.Context, q api.ActionQuery) ([]api.ActionView,
 	return views, err
 }
 
-// Explain tells everything about a decision, by its id, its action's, or the beginning of one.
-func (a *Agent) Explain(_ context.Context, id string) (api.Explanation, error) {
-	x := api.Explanation{Now: time.Now()}
-	d, err := a.journal.Decision(id)
-	if errors.Is(err, journal.ErrNotFound) {
-		one, actionErr := a.journal.Action(id)
-		if actionErr != nil {
-			return x, lookup(id, actionErr)
-		}
-		x.Decision = one.Decision
-		if kept, err := a.journal.Decision(one.Decision.ID); err == nil {
-			x.Decision = kept
-		}
-		v := api.ViewAction(a.newest(one))
-		x.Action = &v
-		return x, nil
-	}
-	if err != nil {
-		return x, lookup(id, err)
-	}
-	x.Decision = d
-	if d.ActionID != "" {
-		if one, err := a.journal.Action(d.ActionID); err == nil {
-			v := api.ViewAction(a.newest(one))
-			x.Action = &v
-		}
-	}
-	return x, nil
-}
-
 // newest is an action of the journal as the executor has it, if it is under way: that knows what is being
 // done right now.
 func (a *Agent) newest(one actuators.Action) actuators.Action {
@@ -124,16 +93,6 @@ func (a *Agent) newest(one actuators.Action) actuators.Action {
 		return active[i]
 	}
 	return one
-}
-
-func lookup(id string, err error) error {
-	switch {
-	case errors.Is(err, journal.ErrNotFound):
-		return api.NotFound("nothing has the id %q", id).WithRemedy("engramd decisions lists them")
-	case errors.Is(err, journal.ErrAmbiguous):
-		return api.Invalid("%v", err).WithRemedy("give more of the id")
-	}
-	return err
 }
 
 // waitingAction finds a waiting action by its id, its decision's, or the beginning of one.

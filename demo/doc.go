@@ -12,8 +12,8 @@
 // Phases are judged by what waits for a worker, never by times. The clients of a phase ask again as soon as
 // they are answered, so that there are always as many spreads waiting as there are clients without a worker,
 // on a slow machine as on a fast one. Spreads are made so large that one takes some hundredths of a second
-// here. And the node may use two processors at most: with two workers it has used them up, so that more
-// workers help nobody, on one core as on 64. That is the pathological phase.
+// here. And two cores are dedicated to spreads, the rest of the machine to everything else: two workers use them
+// up, so that more of them help nobody, on two cores as on 64. That is the pathological phase.
 //
 // # Ownership and lifetime
 //

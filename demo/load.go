@@ -14,17 +14,15 @@ import (
 
 	"github.com/engramd/engramd/node/api"
 	"github.com/engramd/engramd/node/load"
+	"github.com/engramd/engramd/node/spread"
 )
 
 const (
 	// memories there are at first, with degree edges each.
-	memories = 10_000
-	degree   = 12
+	memories = 16_000
+	degree   = 24
 	// age of what is there at first: nobody has thought of it for weeks.
 	age = 30 * 24 * time.Hour
-	// long is how long one spread should take at least: so long that what is lost between an answer and the
-	// next question does not count.
-	long = 25 * time.Millisecond
 )
 
 // A crowd is the load: clients of the node, each of which asks for a spread, waits for the answer, and asks
@@ -84,10 +82,11 @@ func (c *crowd) fill(ctx context.Context, now time.Time) error {
 // spike imports n memories of this moment: they are all hot.
 func (c *crowd) spike(ctx context.Context, n int) error {
 	var lines bytes.Buffer
-	fresh := load.Generator{Seed: 2, Memories: n, ContentBytes: 100}
+	from := load.Generator{Seed: 2, Memories: n, ContentBytes: 100}
+	seen := &api.Access{Activation: 1, Count: 1, LastAt: time.Now()}
 	for i := range n {
-		m := fresh.Memory(i)
-		if err := line(&lines, api.Line{NewMemory: api.NewMemory{ID: "new-" + m.ID, Content: m.Content}}); err != nil {
+		m := from.Memory(i)
+		if err := line(&lines, api.Line{NewMemory: api.NewMemory{ID: m.ID, Content: m.Content, Access: seen}}); err != nil {
 			return err
 		}
 	}
@@ -111,32 +110,51 @@ func (c *crowd) load(ctx context.Context, lines *bytes.Buffer) error {
 	return nil
 }
 
-// measure finds a spread that takes long enough on this machine, and returns how long it takes.
-func (c *crowd) measure(ctx context.Context) (took time.Duration, err error) {
+const (
+	// few clients make two spreads wait for one worker at most, and one for two.
+	few = 3
+	// waiting is how many wait on the average once a spread takes long enough.
+	waiting = 1.7
+)
+
+// measure finds a spread that takes so long on this machine that one worker is not enough for a few clients, by
+// what waits for it, and returns how many of them it serves a second. Where the way to the node takes as long as a
+// spread, less waits; then a spread gets more to do.
+func (c *crowd) measure(ctx context.Context) (perSecond float64, err error) {
 	none := 0.0
-	for hops := 2; ; hops++ {
+	c.resize(ctx, 0, 0)
+	defer c.resize(ctx, 0, 0)
+	for hops := 4; ; hops += 2 {
 		c.ask.Store(&api.SpreadRequest{Limit: 10, SpreadOptions: api.SpreadOptions{Hops: hops, FanOut: degree, Threshold: &none, Decay: 0.9}})
-		if took, err = c.shortest(ctx); err != nil {
-			return 0, fmt.Errorf("measure one spread: %w", err)
+		c.resize(ctx, few, 0)
+		begin, before := time.Now(), c.served.Load()
+		deep, err := c.depth(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("measure what one worker can do: %w", err)
 		}
-		if took >= long || hops == 10 {
-			return took, nil
+		if deep >= waiting || hops >= spread.MaxHops {
+			return float64(c.served.Load()-before) / time.Since(begin).Seconds(), nil
 		}
 	}
 }
 
-// shortest is the best of some: what the machine can do when nobody disturbs.
-func (c *crowd) shortest(ctx context.Context) (best time.Duration, err error) {
-	for range 3 {
-		begin := time.Now()
-		if err := c.spread(ctx); err != nil {
+// depth is how many spreads wait for a worker, on the average of half a second.
+func (c *crowd) depth(ctx context.Context) (float64, error) {
+	const samples = 25
+	sum := 0
+	for range samples {
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+		now, err := c.node.Threading(ctx)
+		if err != nil {
 			return 0, err
 		}
-		if took := time.Since(begin); best == 0 || took < best {
-			best = took
-		}
+		sum += now.Spreading.QueueDepth
 	}
-	return best, nil
+	return float64(sum) / samples, nil
 }
 
 func (c *crowd) spread(ctx context.Context) error {

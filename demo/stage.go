@@ -37,8 +37,13 @@ type stage struct {
 	died  error // of the agent, once ended is closed
 }
 
-// processors is how many the demo uses at most.
-const processors = 2
+const (
+	// spreadingCores is how many cores are there for spreads: as many as the first growth needs.
+	spreadingCores = 2
+	// goThreads is how many threads run Go code at least. More than there are workers, so that who asks, who
+	// answers and who measures always come to their turn beside them: the kernel is fairer than Go.
+	goThreads = 8
+)
 
 // openStage starts the agent with its node in p. It decides nothing before prepare has returned.
 func openStage(ctx context.Context, o Options, p *place) (s *stage, err error) {
@@ -115,16 +120,15 @@ func (s *stage) prepare(ctx context.Context, note func(string)) error {
 	if _, err := s.crowd.node.EvictNow(ctx); err != nil {
 		return fmt.Errorf("put the first memories in their tiers: %w", err)
 	}
-	_, err := s.crowd.node.ChangeThreading(ctx, nodeapi.ThreadingChange{SpreadingWorkers: new(1), GOMAXPROCS: new(min(processors, runtime.NumCPU()))})
-	if err != nil {
-		return fmt.Errorf("give the node one worker: %w", err)
+	if err := s.dedicate(ctx); err != nil {
+		return err
 	}
 	note("Measuring what one worker can do ...")
-	took, err := s.crowd.measure(ctx)
+	perSecond, err := s.crowd.measure(ctx)
 	if err != nil {
 		return err
 	}
-	note(fmt.Sprintf("One spread takes %s here: one worker serves %.0f a second.", took.Round(time.Millisecond), 1/took.Seconds()))
+	note(fmt.Sprintf("One worker serves %.0f spreads a second here.", perSecond))
 	return nil
 }
 
@@ -151,4 +155,23 @@ func (s *stage) ready(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// dedicate gives spreads cores of their own, two where there are two, and one worker for the beginning. Where
+// there are more cores, they are for everything else.
+func (s *stage) dedicate(ctx context.Context) error {
+	now, err := s.crowd.node.Threading(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the node for its cores: %w", err)
+	}
+	all := now.Topology.Allowed
+	n := min(spreadingCores, len(all))
+	own, rest := all[:n], all[n:]
+	change := nodeapi.ThreadingChange{
+		SpreadingWorkers: new(1), SpreadingCores: &own, APICores: &rest, PinThreads: new(true), GOMAXPROCS: new(max(goThreads, runtime.NumCPU())),
+	}
+	if _, err = s.crowd.node.ChangeThreading(ctx, change); err != nil {
+		return fmt.Errorf("dedicate cores to spreading: %w", err)
+	}
+	return nil
 }

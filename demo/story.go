@@ -46,16 +46,16 @@ type phase struct {
 // fresh is how many memories the spike brings: half as many as there are.
 const fresh = memories / 2
 
-// story is the demo. The times add up to 70 seconds; mostly it takes fewer.
+// story is the demo. The times add up to 66 seconds; mostly it takes half of them.
 func story() []phase {
 	return []phase{
 		{name: "calm", clients: 1, pause: 300 * time.Millisecond, lasts: 4 * time.Second,
 			note: "One client asks for a spread now and then. One worker serves it."},
-		{name: "rising", clients: 3, until: growth, lasts: 20 * time.Second,
+		{name: "rising", clients: few, until: growth, lasts: 20 * time.Second,
 			note: "Three clients ask without a pause: one is served, two wait for the worker."},
 		{name: "spiking", clients: 2, fresh: fresh, until: balance, lasts: 20 * time.Second,
 			note: fmt.Sprintf("%d new memories arrive at once, and new memories are hot.", fresh)},
-		{name: "pathological", clients: 24, until: takenBack, lasts: 22 * time.Second,
-			note: "24 clients at once. The node may use two processors, and two workers use them up: more workers only take turns."},
+		{name: "pathological", clients: 8 * few, until: takenBack, lasts: 22 * time.Second,
+			note: "24 clients at once. Two cores are there for spreads, and two workers use them up: more workers only take turns."},
 	}
 }

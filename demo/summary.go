@@ -9,6 +9,7 @@ import (
 
 	"github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/agent/api/view"
+	"github.com/engramd/engramd/demo/show"
 )
 
 // A Summary is what happened in a demo, read from the agent's journal.
@@ -53,11 +54,11 @@ func (d *director) summarize(ctx context.Context) (Summary, error) {
 			continue
 		}
 		part.Happened, part.Action, part.Change, part.Outcome = true, a.ID, change(*a), string(a.State)
-		part.Reason, part.Diagnosis = a.Reason, a.Diagnosis
 		var err error
 		if part.explanation, err = d.watch.agent.Explain(ctx, a.ID); err != nil {
 			return s, fmt.Errorf("explain %s: %w", a.ID, err)
 		}
+		part.Reason, part.Diagnosis = named(a.Reason, part.explanation.Decision), a.Diagnosis
 		s.Parts = append(s.Parts, part)
 	}
 	return s, nil
@@ -68,7 +69,7 @@ func (d *director) summarize(ctx context.Context) (Summary, error) {
 func (d *director) whyNot(ctx context.Context, o *outcome) string {
 	for i := len(d.watch.actions) - 1; i >= 0; i-- {
 		if a := d.watch.actions[i]; o.resource(a.Resource) && (o == balance || a.State != growth.state) {
-			return strings.TrimRight(fmt.Sprintf("%s (%s) is %s: %s", change(a), a.ID, a.State, a.Reason), ": ")
+			return strings.TrimRight(fmt.Sprintf("%s (%s) is %s: %s", change(a), a.ID, a.State, d.state.Actions[i].Reason), ": ")
 		}
 	}
 	plans, err := d.watch.agent.Plan(ctx, "")
@@ -91,6 +92,9 @@ func (d *director) whyNot(ctx context.Context, o *outcome) string {
 	return "no row asked for it in its time (" + strings.Join(seen, "; ") + ")"
 }
 
+// columns is how wide the summary is for people.
+const columns = 100
+
 // Text writes the summary for people, with whole explanations if they are wanted.
 func (s Summary) Text(w io.Writer, explain bool, v view.View) error {
 	var b strings.Builder
@@ -101,15 +105,14 @@ func (s Summary) Text(w io.Writer, explain bool, v view.View) error {
 	fmt.Fprintf(&b, "engramd demo: %.0f s; %s\n", s.Seconds, verdict)
 	for _, p := range s.Parts {
 		if !p.Happened {
-			fmt.Fprintf(&b, "\n  did not happen: %s\n      %s\n", p.What, p.Why)
+			fmt.Fprintf(&b, "\n  did not happen: %s\n", p.What)
+			b.WriteString(show.Wrap("      ", p.Why, columns))
 			continue
 		}
 		fmt.Fprintf(&b, "\n  %s: %s\n", p.Outcome, p.Change)
-		if p.Reason != "" {
-			fmt.Fprintf(&b, "      %s\n", p.Reason)
-		}
+		b.WriteString(show.Wrap("      ", p.Reason, columns))
 		if p.Diagnosis != "" {
-			fmt.Fprintf(&b, "      diagnosis: %s\n", p.Diagnosis)
+			b.WriteString(show.Wrap("      ", "diagnosis: "+p.Diagnosis, columns))
 		}
 		fmt.Fprintf(&b, "      engramd explain --data-dir %s %s\n", s.DataDir, p.Action)
 	}
@@ -139,7 +142,7 @@ func (s Summary) err() error {
 	var missing []string
 	for _, p := range s.Parts {
 		if !p.Happened {
-			missing = append(missing, fmt.Sprintf("%s (%s)", p.What, p.Why))
+			missing = append(missing, p.What)
 		}
 	}
 	return fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(missing, "; "))

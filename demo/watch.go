@@ -18,7 +18,6 @@ import (
 type watcher struct {
 	agent  backend
 	served func() int64 // spreads so far
-	bounds map[string]float64
 
 	histories map[string][]float64
 	last      int64     // spreads served at the last look
@@ -45,7 +44,11 @@ func (w *watcher) look(ctx context.Context, now time.Time, s *show.State) error 
 	slices.Reverse(w.actions) // oldest first
 	s.Actions = s.Actions[:0:0]
 	for _, a := range w.actions {
-		s.Actions = append(s.Actions, showAction(a, w.because(ctx, a)))
+		x, err := w.agent.Explain(ctx, a.DecisionID)
+		if err != nil {
+			return fmt.Errorf("explain an action: %w", err)
+		}
+		s.Actions = append(s.Actions, showAction(a, x.Decision))
 	}
 	s.Trouble = ""
 	for _, t := range status.Targets {
@@ -78,7 +81,7 @@ func (w *watcher) target(now time.Time, t api.TargetStatus, s *show.State) {
 }
 
 // bound is where the row that acts begins, of agent.yaml; a test holds them equal.
-var bound = map[string]float64{"queue": 1.5, "hot": 10}
+var bound = map[string]float64{"queue": 1.2, "hot": 10}
 
 func (w *watcher) note(name string, value float64) []float64 {
 	h := append(w.histories[name], value)
@@ -130,20 +133,15 @@ func showRow(now time.Time, p api.PolicyStatus) show.Row {
 	if p.Verdict == policy.Blind {
 		r.Verdict += ": " + p.Why
 	}
-	r.Acts = p.Verdict == policy.Scale || p.Verdict == policy.Emergency || !p.Since.IsZero()
-	if !p.Since.IsZero() {
-		r.For = now.Sub(p.Since)
+	r.Acts = p.Verdict == policy.Scale || p.Verdict == policy.Emergency
+	if !p.Since.IsZero() { // the row is true, and has to be for a while
+		r.Acts, r.Verdict = true, fmt.Sprintf("true for %.0fs so far", max(0, now.Sub(p.Since).Seconds()))
 	}
 	return r
 }
 
 // because is the row that an action came from, with what it saw.
-func (w *watcher) because(ctx context.Context, a api.ActionView) string {
-	x, err := w.agent.Explain(ctx, a.DecisionID)
-	if err != nil {
-		return ""
-	}
-	d := x.Decision
+func because(d policy.Decision) string {
 	text := fmt.Sprintf("%s, row %d: %s", d.Policy, d.Row, d.Condition)
 	var seen []string
 	for _, r := range d.Readings {
@@ -157,13 +155,23 @@ func (w *watcher) because(ctx context.Context, a api.ActionView) string {
 	return text
 }
 
-func showAction(a api.ActionView, because string) show.Action {
+// named puts the names of signals in the place of their expressions.
+func named(text string, d policy.Decision) string {
+	for _, r := range d.Readings {
+		if r.Expr != "" {
+			text = strings.ReplaceAll(text, r.Expr, r.Signal)
+		}
+	}
+	return text
+}
+
+func showAction(a api.ActionView, d policy.Decision) show.Action {
 	v := show.Action{
-		ID: a.ID, What: change(a), Because: because, State: string(a.State), Stage: stageOf(a.State),
-		Good: a.State == actuators.Committed, Reason: a.Reason, Diagnosis: a.Diagnosis,
+		ID: a.ID, What: change(a), Because: because(d), State: string(a.State), Stage: stageOf(a.State),
+		Good: a.State == actuators.Committed, Reason: named(a.Reason, d), Diagnosis: a.Diagnosis,
 	}
 	for _, c := range a.Checks {
-		v.Checks = append(v.Checks, show.Check{Mark: markOf(c.Shown), Text: c.Text})
+		v.Checks = append(v.Checks, show.Check{Mark: markOf(c.Shown), Text: named(c.Text, d)})
 	}
 	return v
 }

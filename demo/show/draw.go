@@ -134,9 +134,6 @@ func (f *frame) rows(s State) {
 			i = yellow
 		}
 		said := r.Verdict
-		if r.Acts {
-			said += " for " + strconv.Itoa(int(r.For.Seconds())) + "s"
-		}
 		if f.width < narrow {
 			f.put(line{in(plain, "  "+r.Policy+"  "), in(i, r.Condition+"  "+said)})
 			continue
@@ -167,11 +164,11 @@ func (f *frame) actions(s State, height int) {
 
 // action is one change: what, how it stands, why it was decided, what validation found, how it ended.
 func (f *frame) action(a Action, full bool) {
-	i := stageInk[a.Stage]
+	i, sign := stageInk[a.Stage], f.stages[a.Stage]
 	if a.Stage == Done && !a.Good {
-		i = yellow
+		i, sign = yellow, f.back
 	}
-	f.put(line{in(plain, "  "), in(i, f.stages[a.Stage]), in(bold, " "+a.What), in(plain, "  "), in(i, a.State), in(faint, "  "+a.ID)})
+	f.put(line{in(plain, "  "), in(i, sign), in(bold, " "+a.What), in(plain, "  "), in(i, a.State), in(faint, "  "+a.ID)})
 	if !full {
 		return
 	}

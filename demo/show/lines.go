@@ -19,7 +19,7 @@ func Lines(last, next State) []string {
 	}
 	for i, r := range next.Rows {
 		if r.Acts && (i >= len(last.Rows) || last.Rows[i].Condition != r.Condition) {
-			w.say("row", "%s: %s says %s (%s)", r.Policy, r.Condition, r.Verdict, values(next.Signals))
+			w.say("row", "%s: %s: %s (%s)", r.Policy, r.Condition, r.Verdict, values(next.Signals))
 		}
 	}
 	before := map[string]Action{}

@@ -52,9 +52,8 @@ type Signal struct {
 type Row struct {
 	Policy    string
 	Condition string // of the row that holds, as a person would write it
-	Verdict   string
-	For       time.Duration // since when it holds
-	Acts      bool          // it wants a change
+	Verdict   string // or how long it has been true
+	Acts      bool   // it wants a change, or will
 }
 
 // An Action is one change and what became of it.

@@ -34,17 +34,18 @@ type style struct {
 	bars   []rune
 	stages map[Stage]string
 	marks  map[Mark]string
+	back   string // an action that ended, and not by helping
 	dots   string
 }
 
 func (l Look) style() style {
 	y := style{
-		Look: l, bars: []rune("▁▂▃▄▅▆▇█"), dots: "…",
+		Look: l, bars: []rune("▁▂▃▄▅▆▇█"), dots: "…", back: "↩",
 		stages: map[Stage]string{Ahead: "○", Running: "▶", Done: "✓", Failed: "✗"},
 		marks:  map[Mark]string{Unknown: "?", Helped: "✓", NoHelp: "✗"},
 	}
 	if l.ASCII {
-		y.bars, y.dots = []rune("_.-:=+*#"), "~"
+		y.bars, y.dots, y.back = []rune("_.-:=+*#"), "~", "<"
 		y.stages = map[Stage]string{Ahead: ".", Running: ">", Done: "+", Failed: "x"}
 		y.marks = map[Mark]string{Unknown: "?", Helped: "+", NoHelp: "x"}
 	}
@@ -144,6 +145,15 @@ func (y style) pad(s string, n int) string {
 		return y.cut(s, n)
 	}
 	return s + strings.Repeat(" ", n-k)
+}
+
+// Wrap breaks a text into lines of at most width characters, each behind an indent.
+func Wrap(indent, s string, width int) string {
+	var b strings.Builder
+	for _, part := range wrap(s, max(1, width-len(indent))) {
+		b.WriteString(indent + part + "\n")
+	}
+	return b.String()
 }
 
 // wrap breaks s into lines of at most width characters, at spaces where there are any.
