@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/engramd/engramd/node/pressure"
@@ -29,6 +30,8 @@ type Options struct {
 	Threading threads.Settings
 	// SpreadQueue is how many spreads may wait for a worker; 1,024.
 	SpreadQueue int
+	// SpreadLock, if there is one, is held by each spread while a worker has it: only tests of what a lock costs set it.
+	SpreadLock sync.Locker
 	// MemoryPolicy is that of the process, to be shown; see threads.ApplyMemoryPolicy.
 	MemoryPolicy threads.MemoryPolicy
 	Snapshots    SnapshotOptions

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync"
 
 	"github.com/engramd/engramd/node/cgroup"
 	"github.com/engramd/engramd/node/graph"
@@ -17,9 +18,11 @@ type workers struct {
 	spreading     *threads.Pool[*spread.Worker]
 	consolidation *threads.Pool[struct{}]
 	threads       *threads.Threads
+	lock          sync.Locker // of every spread; nil: none
 }
 
 func (w *workers) open(o Options) (err error) {
+	w.lock = o.SpreadLock
 	w.spreading, err = threads.NewPool(threads.PoolOptions[*spread.Worker]{
 		Name: "spreading", Queue: o.SpreadQueue, New: func() *spread.Worker { return new(spread.Worker) },
 	})
@@ -44,6 +47,10 @@ func cpuLimit() (float64, error) { return cgroup.CPULimit("/") }
 // spread runs one spread on a worker.
 func (w *workers) spread(ctx context.Context, g *graph.Snapshot, from []spread.Seed, o spread.Options) (r spread.Result, err error) {
 	err = w.spreading.Do(ctx, func(worker *spread.Worker) error {
+		if w.lock != nil {
+			w.lock.Lock()
+			defer w.lock.Unlock()
+		}
 		r, err = worker.Spread(ctx, g, from, o)
 		return err
 	})

@@ -67,7 +67,7 @@ func (n *Node) Start(t testing.TB) {
 		if !n.process.Running() {
 			t.Fatalf("testenv/node: it has ended (%v):\n%s", n.process.Err(), n.Log(t))
 		}
-		return n.answers()
+		return n.Answers()
 	})
 }
 
@@ -75,7 +75,8 @@ func (n *Node) environment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.Home}
 }
 
-func (n *Node) answers() bool {
+// Answers tells whether the node is there and well.
+func (n *Node) Answers() bool {
 	resp, err := http.Get(n.URL + "/health")
 	if err != nil {
 		return false
