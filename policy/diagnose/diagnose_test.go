@@ -106,6 +106,14 @@ func TestDiagnose(t *testing.T) {
 			but(diagnose.SpreadingWork, 0.1, diagnose.APIWork, 0.1, diagnose.ConsolidationWork, 0, diagnose.SnapshotWork, 1), nil,
 			map[diagnose.Cause]diagnose.Verdict{diagnose.Snapshots: diagnose.Likely, diagnose.Consolidation: diagnose.RuledOut, diagnose.Spreading: diagnose.RuledOut}, "",
 		},
+		"of several parts the worst counts": {
+			append(but(diagnose.LockWaiters, 3, diagnose.NUMANodes, 2, diagnose.NUMALocal, 0.5), n(diagnose.LockWaiters, 0, diagnose.NUMALocal, 1)...),
+			[]diagnose.Cause{diagnose.Lock, diagnose.NUMA}, nil, "",
+		},
+		"of several parts the worst counts, in another order": {
+			append(n(diagnose.LockWaiters, 0, diagnose.NUMALocal, 1), but(diagnose.LockWaiters, 3, diagnose.NUMANodes, 2, diagnose.NUMALocal, 0.5)...),
+			[]diagnose.Cause{diagnose.Lock, diagnose.NUMA}, nil, "",
+		},
 		"of work that is known in part nothing is said": {
 			but(diagnose.SpreadingWork, 5), nil, map[diagnose.Cause]diagnose.Verdict{diagnose.Spreading: diagnose.Unknown, diagnose.API: diagnose.Unknown, diagnose.Snapshots: diagnose.Unknown}, "",
 		},
