@@ -50,6 +50,9 @@ func (r *run) carryOut(ctx, lasting context.Context, first int) stage {
 		case errors.Is(err, errDisowned):
 			return r.disowned(err)
 		default:
+			if s.Irreversible && errors.Is(err, ErrRefused) {
+				_ = r.noted(func(a *Action) { a.Done = i }) // it did nothing, so there may be a way back
+			}
 			return r.takeBack(err.Error())
 		}
 	}

@@ -61,10 +61,12 @@ type Plan struct {
 // A Step is one change as data, so that it can be journalled before it is done and undone by a
 // process that never saw it begin.
 type Step struct {
-	Kind         string          `json:"kind"`
-	Args         json.RawMessage `json:"args"`
-	UndoArgs     json.RawMessage `json:"undo_args,omitempty"`
-	Irreversible bool            `json:"irreversible,omitempty"`
+	Kind     string          `json:"kind"`
+	Args     json.RawMessage `json:"args"`
+	UndoArgs json.RawMessage `json:"undo_args,omitempty"`
+	// Irreversible says that it cannot be undone once it was begun, and is only finished forward. Where Do
+	// wraps ErrRefused it was not begun.
+	Irreversible bool `json:"irreversible,omitempty"`
 	// Text says the step in a few words, for traces and people: "update nano_cpus 2e9 -> 4e9".
 	Text string `json:"text"`
 	// UndoText says its undo, where Text read backwards would mislead.

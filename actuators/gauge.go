@@ -22,5 +22,5 @@ type Gauge struct {
 // A Diagnoser is a Driver that can tell from a target's state what is wrong with it on its platform.
 type Diagnoser interface {
 	// Diagnose says what is wrong, and in Remedy what a person would do about it; nothing if all is well.
-	Diagnose(ctx context.Context, t policy.Target, st State) []Finding
+	Diagnose(t policy.Target, st State) []Finding
 }

@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -16,7 +15,7 @@ func (f facts) unused() string {
 }
 
 // Diagnose tells of a file system that did not follow its disk, and what a person would run.
-func (d *Driver) Diagnose(_ context.Context, t policy.Target, st actuators.State) []actuators.Finding {
+func (d *Driver) Diagnose(t policy.Target, st actuators.State) []actuators.Finding {
 	f, err := factsOf(t, st)
 	if err != nil || !f.behind() {
 		return nil

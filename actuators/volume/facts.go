@@ -3,6 +3,7 @@ package volume
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/policy"
@@ -49,10 +50,13 @@ func (f facts) reach() int64 {
 func (f facts) behind() bool { return f.reach() < f.Device.DiskBytes }
 
 // disk is the disk's name for people and tools.
-func (f facts) disk() string { return "/dev/" + f.Device.Disk }
+func (f facts) disk() string { return "/dev/" + node(f.Device.Disk) }
 
 // device is the same of the device that the file system is on.
-func (f facts) device() string { return "/dev/" + f.Device.Name }
+func (f facts) device() string { return "/dev/" + node(f.Device.Name) }
+
+// node is the name below /dev of a device of /sys, which writes slashes as exclamation marks.
+func node(name string) string { return strings.ReplaceAll(name, "!", "/") }
 
 // fills reports whether a file system that reaches to leaves nothing of a disk that could be used.
 func fills(to, disk int64) bool { return to <= disk && disk-to < slack }

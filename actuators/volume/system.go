@@ -95,7 +95,7 @@ func (s *system) extentOf(m mount, dev string) (extent, error) {
 
 // readDevice reads from a device, if it is the one with that number; the number "" is any.
 func (s *system) readDevice(number, name string, at int64, length int) ([]byte, error) {
-	f, err := os.Open(s.path("dev", name))
+	f, err := os.Open(s.path("dev", node(name)))
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w (run engramd as root)", err)
 	}
