@@ -23,8 +23,9 @@ type cloudModel struct {
 	status   string
 	last     string // state of the last modification, "" is none
 	target   int64
-	looks    int // at the modifications since it was asked for
-	asked    int // modifications that were accepted
+	looks    int  // at the modifications since it was asked for
+	asked    int  // modifications that were accepted
+	failed   bool // they fail
 	failures []failure
 	requests []string
 }
@@ -113,7 +114,9 @@ func (c *cloudModel) modifications(w http.ResponseWriter) {
 		return
 	}
 	if c.last == "modifying" {
-		if c.looks++; c.looks >= 2 {
+		if c.looks++; c.looks >= 2 && c.failed {
+			c.last = "failed"
+		} else if c.looks >= 2 {
 			c.last, c.gib = "optimizing", c.target
 			if c.grown != nil {
 				c.grown(c.gib << 30)
@@ -122,7 +125,7 @@ func (c *cloudModel) modifications(w http.ResponseWriter) {
 	}
 	fmt.Fprintf(w, `<DescribeVolumesModificationsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>5jkdf074-37ed-4004-8671-a78ee82bf1cbEXAMPLE</requestId>
 <volumeModificationSet><item><targetIops>3000</targetIops><originalIops>3000</originalIops><modificationState>%s</modificationState><targetSize>%d</targetSize>
-<targetVolumeType>gp3</targetVolumeType><volumeId>%s</volumeId><progress>%d</progress><startTime>%s</startTime><originalSize>8</originalSize></item></volumeModificationSet></DescribeVolumesModificationsResponse>`,
+<targetVolumeType>gp3</targetVolumeType><volumeId>%s</volumeId><progress>%d</progress><startTime>%s</startTime><statusMessage>of some kind</statusMessage><originalSize>8</originalSize></item></volumeModificationSet></DescribeVolumesModificationsResponse>`,
 		c.last, c.target, volumeID, 10*c.looks, time.Now().Add(-10*time.Minute).UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 

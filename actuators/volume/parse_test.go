@@ -70,7 +70,7 @@ func TestTimeInMessage(t *testing.T) {
 		"the last one was at 2026-05-31T18:30:00Z":                                 "",
 		"Wait at least 6 hours between modifications per EBS volume.":              "",
 		"it began 2026-06-01T08:00:00Z and may be repeated 2026-06-01T19:00:00Z !": "2026-06-01T19:00:00Z",
-		"in 2199-01-01T00:00:00Z": "",
+		"in 2199-01-01T00:00:00Z":                                                  "",
 	} {
 		got, ok := volume.TimeIn(text, now)
 		if ok != (want != "") || ok && got.UTC().Truncate(time.Second).Format(time.RFC3339) != want {

@@ -160,7 +160,10 @@ func TestRefused(t *testing.T) {
 			m.write("sys/devices/vdb/vdb2/start", "16777216")
 			m.grow(16 * gib)
 		}, true, 16 * gib, "vdb2 begins after vdb1"},
-		{"an old table", func(m *model, _ *policy.Target, _ *cloudModel) { m.write("dev/vdb", strings.Repeat("x", 5000)); m.grow(3 << 40) }, true, 3 << 40, "MBR"},
+		{"an old table", func(m *model, _ *policy.Target, _ *cloudModel) {
+			m.write("dev/vdb", strings.Repeat("x", 5000))
+			m.grow(3 << 40)
+		}, true, 3 << 40, "MBR"},
 		{"an old file system", func(m *model, _ *policy.Target, _ *cloudModel) { m.grow(17 << 40) }, true, 17 << 40, "16Ti at most"},
 		{"LVM", func(m *model, _ *policy.Target, _ *cloudModel) {
 			m.write("sys/devices/vdb/dm/uuid", "LVM-abc")
