@@ -59,10 +59,18 @@ type BenchResult struct {
 // maxRequests bounds the latencies of one sample that are kept.
 const maxRequests = 10_000_000
 
+// Validate reports what no benchmark can be.
+func (b Bench) Validate() error {
+	if b.Samples < 1 || b.Length <= 0 || b.Warmup < 0 || b.Workers < 1 || b.Rate < 0 || math.IsInf(b.Rate, 0) || math.IsNaN(b.Rate) {
+		return errors.New("a benchmark wants a sample at least, some time for each, a worker at least, and a rate and a warm-up of 0 or more")
+	}
+	return nil
+}
+
 // Run loads the target. A target that answers nothing is an error, after the first sample.
 func (b Bench) Run(ctx context.Context) (BenchResult, error) {
-	if b.Samples < 1 || b.Length <= 0 || b.Workers < 1 || b.Rate < 0 || math.IsInf(b.Rate, 0) || math.IsNaN(b.Rate) {
-		return BenchResult{}, errors.New("a benchmark wants a sample at least, some time for each, a worker at least and a rate of 0 or more")
+	if err := b.Validate(); err != nil {
+		return BenchResult{}, err
 	}
 	var out BenchResult
 	samples := map[string][]float64{}
@@ -163,13 +171,14 @@ func (b Bench) schedule(ctx context.Context, began time.Time) func() (time.Time,
 	sent := 0
 	return func() (time.Time, bool) {
 		mu.Lock()
-		at := began.Add(time.Duration(float64(sent) / b.Rate * float64(time.Second)))
+		after := float64(sent) / b.Rate // seconds
 		sent++
 		mu.Unlock()
-		deadline, _ := ctx.Deadline()
-		if ctx.Err() != nil || at.After(deadline) {
-			return at, false
+		if deadline, _ := ctx.Deadline(); after >= deadline.Sub(began).Seconds() {
+			<-ctx.Done() // a sample is as long as it was to be
+			return began, false
 		}
+		at := began.Add(time.Duration(after * float64(time.Second)))
 		wait := time.NewTimer(time.Until(at))
 		defer wait.Stop()
 		select {

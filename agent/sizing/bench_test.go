@@ -36,6 +36,22 @@ func TestBenchCountsFromWhenARequestWasDue(t *testing.T) {
 	})
 }
 
+// TestBenchIsAsLongAsItWasToBe has fewer requests than fit into a sample: what was not asked for is no throughput.
+func TestBenchIsAsLongAsItWasToBe(t *testing.T) {
+	for rate, want := range map[float64]float64{0.5: 0.5, 1: 1, 3: 3, 1e-300: 0.5} {
+		synctest.Test(t, func(t *testing.T) {
+			b := sizing.Bench{Samples: 1, Length: 2 * time.Second, Workers: 4, Rate: rate, Request: func(context.Context) error {
+				time.Sleep(time.Millisecond)
+				return nil
+			}}
+			r, err := b.Run(t.Context())
+			if err != nil || *r.OpsPerSec < want*0.99 || *r.OpsPerSec > want*1.01 || *r.P99Latency > 1.1 {
+				t.Errorf("at a rate of %v: %v a second, p99 %v ms, %v; want %v", rate, *r.OpsPerSec, *r.P99Latency, err, want)
+			}
+		})
+	}
+}
+
 // TestBenchWithoutARateSendsTheNext has two workers that need 10 ms a request.
 func TestBenchWithoutARateSendsTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -86,6 +102,17 @@ func TestBenchTellsWhatFailed(t *testing.T) {
 			t.Error("a benchmark of nothing ran")
 		}
 	})
+}
+
+// TestRequestGoesToTheHostThatItsHeaderNames as curl -H does it.
+func TestRequestGoesToTheHostThatItsHeaderNames(t *testing.T) {
+	host := ""
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { host = r.Host }))
+	defer srv.Close()
+	header := http.Header{"Host": {"shop.example"}}
+	if err := sizing.HTTPRequest(srv.Client(), "GET", srv.URL, header, nil)(t.Context()); err != nil || host != "shop.example" {
+		t.Errorf("the server was asked as %q, %v", host, err)
+	}
 }
 
 func TestCPUFromMetricsPrefersTheNodes(t *testing.T) {

@@ -25,6 +25,9 @@ func HTTPRequest(client *http.Client, method, url string, header http.Header, bo
 			return err
 		}
 		req.Header = header.Clone()
+		if host := header.Get("Host"); host != "" { // the client takes it from here alone
+			req.Host = host
+		}
 		resp, err := client.Do(req)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ should be longer than that.`,
 	f.StringVar(&b.method, "method", "GET", "of the request")
 	f.StringArrayVar(&b.headers, "header", nil, "of the request, as 'Name: value'")
 	f.StringVar(&b.body, "body-file", "", "file with the body of the request")
-	f.IntVar(&b.bench.Samples, "samples", 10, "how many samples; six at least tell a difference from noise")
+	f.IntVar(&b.bench.Samples, "samples", 10, "how many samples; five at least tell a difference from noise")
 	f.DurationVar(&b.bench.Length, "length", 3*time.Second, "how long one is")
 	f.DurationVar(&b.bench.Warmup, "warmup", 2*time.Second, "how long to load before the first")
 	f.IntVar(&b.bench.Workers, "concurrency", 8, "requests at once at most")
@@ -64,6 +65,12 @@ should be longer than that.`,
 }
 
 func (b *benching) run(cmd *cobra.Command, _ []string) error {
+	if err := b.bench.Validate(); err != nil {
+		return usageError{err}
+	}
+	if !(b.cores >= 0) {
+		return usageError{fmt.Errorf("--cores %v: want a number of 0 or more", b.cores)}
+	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: b.bench.Workers, IdleConnTimeout: time.Minute}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	if err := b.load(cmd, client); err != nil {
@@ -102,6 +109,9 @@ func (b *benching) load(cmd *cobra.Command, client *http.Client) error {
 			b.metrics = strings.TrimRight(b.node.url, "/") + "/metrics"
 		}
 		return advised(err)
+	}
+	if u, err := url.Parse(b.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usageError{fmt.Errorf("--request-url %s: want an address such as http://127.0.0.1:8080/", b.url)}
 	}
 	header := http.Header{}
 	for _, text := range b.headers {
