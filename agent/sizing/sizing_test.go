@@ -91,6 +91,39 @@ func TestSnippetsRoundUp(t *testing.T) {
 	}
 }
 
+// TestSnippetsLeaveOutWhatIsNotKnown has sizes of which a part was not analysed: a limit of 0 would stop the service.
+func TestSnippetsLeaveOutWhatIsNotKnown(t *testing.T) {
+	for _, test := range []struct {
+		size capacity.Size
+		want map[string]string
+	}{
+		{capacity.Size{MilliCPU: 1}, map[string]string{
+			"kubernetes": "            requests: {cpu: 1m}\n            limits: {cpu: 1m}\n",
+			"compose":    "services:\n  web:\n    cpus: \"0.001\"\n",
+			"systemd":    "[Service]\nCPUQuota=1%\n",
+		}},
+		{capacity.Size{MemoryBytes: 1}, map[string]string{
+			"kubernetes": "            requests: {memory: 1Mi}\n            limits: {memory: 1Mi}\n",
+			"compose":    "services:\n  web:\n    mem_limit: 1m\n    mem_reservation: 1m\n",
+			"systemd":    "[Service]\nMemoryHigh=1M\nMemoryMax=1M\n",
+		}},
+		{capacity.Size{StorageBytes: 1}, map[string]string{"kubernetes": "# persistentVolumeClaim: resources: {requests: {storage: 1Gi}}\n", "compose": "", "systemd": ""}},
+	} {
+		for kind, want := range test.want {
+			text, err := sizing.Snippet(kind, "web", test.size)
+			if kind == "kubernetes" && test.size.StorageBytes == 0 {
+				_, text, _ = strings.Cut(text, "resources:\n")
+			}
+			if err != nil || text != want {
+				t.Errorf("%+v for %s: got %q, %v, want %q", test.size, kind, text, err, want)
+			}
+		}
+	}
+	if _, err := sizing.Snippet("compose", "a: b\nc", capacity.Size{MilliCPU: 1}); err == nil {
+		t.Error("a name that would be more YAML was taken")
+	}
+}
+
 // TestPictureKeepsPeaks draws a demand with one peak of a minute, in both formats.
 func TestPictureKeepsPeaks(t *testing.T) {
 	tr := replay.Trace{Name: "flat", Demand: make([]float64, 14*24*60)}
