@@ -75,7 +75,7 @@ func TestE2EQueueGrowsWorkers(t *testing.T) {
 	testenv.Need(t, "node")
 	first, _ := twoCores(t)
 	n := node.Start(t, "--config", write(t, fmt.Sprintf("threading: {spreading_cores: [%d]}\n", first))) // it is not pinned: there is one worker
-	n.Web(t)
+	n.Web(t, 40_009)
 	load := n.Spread(t, n.Workload(t, 1.4))
 	testenv.Eventually(t, soon, "more waits than one worker does", func() bool { return n.Spreading(t).QueueDepth >= 50 })
 	a, pid := lookAfter(t, n), n.PID()
@@ -108,7 +108,7 @@ func TestE2EQueueBehindALock(t *testing.T) {
 	testenv.Need(t, "node")
 	const hold = 8 * time.Millisecond
 	n := locked(t, hold)
-	n.Web(t)
+	n.Web(t, 1009) // what a spread computes takes hardly any time beside the lock
 	rate := 1.4 / hold.Seconds()
 	n.Spread(t, func() float64 { return rate })
 	testenv.Eventually(t, soon, "more waits than one worker does", func() bool { return n.Spreading(t).QueueDepth >= 50 })
