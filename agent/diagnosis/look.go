@@ -30,6 +30,8 @@ type Question struct {
 	From, To time.Time
 	// Interval is how often is measured: rates are taken over three of it at least.
 	Interval time.Duration
+	// Local says that the target is known to be on this host; it is found out where it has a process here.
+	Local bool
 	// Change is when the target was last changed, zero if that is not known: what work costs now is held
 	// against what it cost before.
 	Change time.Time
@@ -45,8 +47,8 @@ func Gather(ctx context.Context, s Senses, q Question) []diagnose.Number {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	use := s.Used(q.Target, q.From, q.To)
-	local := use.Runtime != nil || use.RunQueue != nil // it runs on this host, so the host's numbers are about it
-	answers := ask(ctx, s, q, questions(q, local))
+	q.Local = q.Local || use.Runtime != nil || use.RunQueue != nil
+	answers := ask(ctx, s, q, questions(q))
 	numbers := answers.numbers()
 	numbers = append(numbers, ofUsage(use)...)
 	if cores, ok := coresUsed(use, answers); ok {

@@ -61,9 +61,10 @@ var hostQuestions = map[diagnose.Measure]string{
 	diagnose.NetworkUse:      `max(rate(engramd_host_network_bytes_total[$range]) / on (device) group_left engramd_host_network_speed_bytes)`,
 }
 
-// work is the time that operations were under way, a second.
+// work is the time that operations were under way, a second. A node tells of no operation that never was: it
+// is none where the node is read at all.
 func work(operations string) string {
-	return fmt.Sprintf(`sum(rate(engram_operation_duration_seconds_sum{$sel,operation=~%q}[$range]))`, operations)
+	return fmt.Sprintf(`sum(rate(engram_operation_duration_seconds_sum{$sel,operation=~%q}[$range])) or 0 * sum(avg_over_time(engram_operations_in_flight{$sel}[$range]))`, operations)
 }
 
 // cost is the CPU time of one operation over the range that ends so long ago.
@@ -72,9 +73,9 @@ func cost(ago string) string {
 }
 
 // questions returns the expressions for a question.
-func questions(q Question, local bool) map[diagnose.Measure]string {
+func questions(q Question) map[diagnose.Measure]string {
 	all := maps.Clone(targetQuestions)
-	if local {
+	if q.Local {
 		maps.Copy(all, hostQuestions)
 	}
 	span := max(q.To.Sub(q.From), 3*q.Interval, time.Second)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,6 +31,11 @@ func TestScripts(t *testing.T) {
 				}
 				env.Setenv(name, fmt.Sprintf("127.0.0.1:%d", port))
 			}
+			scripts, err := filepath.Abs("../../scripts")
+			if err != nil {
+				return err
+			}
+			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("ENGRAMD_NODE_URL", "http://"+env.Getenv("NODE"))
 			env.Setenv("ENGRAMD_ADDR", env.Getenv("ADDR"))
 			// No platform of this machine is there for the scripts.
