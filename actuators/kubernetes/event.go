@@ -44,7 +44,8 @@ func (d *Driver) RecordEvent(ctx context.Context, t policy.Target, e policy.Even
 	}
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
-	one, action := d.shared.notices.admit(c.host+"/"+t.Name, reason+"/"+e.Message, e.Severity != policy.Info, time.Now())
+	board, saying := c.host+"/"+t.Name, reason+"/"+e.Message
+	one, action := d.shared.notices.admit(board, saying, e.Severity != policy.Info, time.Now())
 	switch action {
 	case passOver:
 		return nil
@@ -53,19 +54,25 @@ func (d *Driver) RecordEvent(ctx context.Context, t policy.Target, e policy.Even
 		if !apierrors.IsNotFound(err) {
 			return fault("count an Event", err)
 		}
-		d.shared.notices.forget(c.host+"/"+t.Name, reason+"/"+e.Message) // it has expired
+		d.shared.notices.forget(board, saying) // it has expired
 		return nil
 	}
-	w, err := c.workload(ctx, spec)
+	made, err := c.notify(ctx, spec, e, reason)
 	if err != nil {
 		return err
 	}
-	made, err := c.api.EventsV1().Events(w.Namespace).Create(ctx, noticeOf(w, e, reason, time.Now()), metav1.CreateOptions{})
-	if err != nil {
-		return fault("record an Event on "+w.ref.String(), err)
-	}
-	d.shared.notices.made(c.host+"/"+t.Name, reason+"/"+e.Message, made.Namespace, made.Name)
+	d.shared.notices.made(board, saying, made.Namespace, made.Name)
 	return nil
+}
+
+// notify makes an Event.
+func (c *cluster) notify(ctx context.Context, spec Spec, e policy.Event, reason string) (*eventsv1.Event, error) {
+	w, err := c.workload(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	made, err := c.api.EventsV1().Events(w.Namespace).Create(ctx, noticeOf(w, e, reason, time.Now()), metav1.CreateOptions{})
+	return made, fault("record an Event on "+w.ref.String(), err)
 }
 
 // reasonOf is the machine's word for an event, "" for none: the single steps and looks of an action are

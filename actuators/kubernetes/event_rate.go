@@ -55,11 +55,14 @@ func (n *notices) admit(target, saying string, warning bool, now time.Time) (not
 	if one, ok := b.seen[saying]; ok {
 		one.count++
 		one.last = now
-		if one.name == "" || one.count > 2 && now.Sub(one.written) < countEvery {
+		switch early := now.Sub(one.written) < countEvery; {
+		case early && (one.name == "" || one.count > 2):
 			return notice{}, passOver
+		case one.name != "":
+			one.written = now
+			return *one, countUp
 		}
-		one.written = now
-		return *one, countUp
+		// It could not be made, and is tried once more.
 	}
 	reserve := float64(noticeReserve)
 	if warning {

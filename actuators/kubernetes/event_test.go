@@ -141,6 +141,27 @@ func TestAnEventThatExpiredIsMadeAgain(t *testing.T) {
 	}
 }
 
+// TestAnEventThatCouldNotBeMadeIsTriedAgain repeats a warning every minute: the API server was away at the first.
+func TestAnEventThatCouldNotBeMadeIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, target := withEvents(t)
+		m.faults = []fault{{call: "create events", err: errAway}}
+		e := policy.Event{Type: policy.EventBlind, Severity: policy.Warning, Message: "dark"}
+		if err := m.driver.RecordEvent(t.Context(), target, e); err == nil {
+			t.Fatal("no error")
+		}
+		for range 30 {
+			time.Sleep(time.Minute)
+			if err := m.driver.RecordEvent(t.Context(), target, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := recorded(t, m); len(got) != 1 || got[0].Series == nil || got[0].Series.Count < 28 {
+			t.Errorf("got %+v, want one that is counted up", got)
+		}
+	})
+}
+
 func TestAFloodOfEventsLeavesRoomForWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, target := withEvents(t)
