@@ -45,6 +45,8 @@ func fault(doing string, err error) error {
 		apierrors.IsInternalError(err), apierrors.IsUnexpectedServerError(err), apierrors.IsGone(err),
 		apierrors.IsResourceExpired(err), serverFault(err):
 		return wrap(actuators.ErrTransient, "")
+	case strings.Contains(text, "client rate limiter Wait"): // the client has no type for it
+		return wrap(actuators.ErrTransient, " (engramd itself sends more requests than it allows itself)")
 	case strings.Contains(text, "x509: certificate has expired or is not yet valid"):
 		return wrap(actuators.ErrTransient, " (is the clock right, here and there?)")
 	case unreachable(err):

@@ -41,6 +41,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"cut off", fmt.Errorf("read: %w", io.ErrUnexpectedEOF), actuators.ErrTransient, ""},
 		{"clock", errors.New("tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time is before"), actuators.ErrTransient, "is the clock right"},
 		{"no answer", context.DeadlineExceeded, actuators.ErrTransient, "no answer from the API server in time"},
+		{"too many of our own", errors.New("client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline"), actuators.ErrTransient, "than it allows itself"},
 		{"stopped", context.Canceled, nil, ""},
 		{"something else", errors.New("odd"), nil, "odd"},
 	}
