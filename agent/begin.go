@@ -250,6 +250,9 @@ func (a *Agent) actionOf(t *target, now time.Time, v *view) (actuators.Action, e
 func (a *Agent) procedure(t *target, d policy.Decision) actuators.Procedure {
 	p := t.cfg.Procedure
 	p.RetryAfter = t.cfg.Safety.RetryAfter
+	if d.Change.Resource == policy.EvictNow { // what becomes hot meanwhile is no verdict on it, and nobody else evicts
+		p.RetryAfter = min(p.RetryAfter, p.Validation.Duration)
+	}
 	// A person has bounded the target, whether that helps or not.
 	p.Asked = d.Source == policy.FromSchedule || d.Source == policy.FromRightsize && d.Condition == string(rightsize.Limits)
 	for one := range a.loop.policiesOf(t.cfg.Name) {

@@ -220,5 +220,8 @@ func (a *Agent) end(t *target, w *actuators.Action, now time.Time, outcome actua
 
 func sizes(d policy.Decision) string {
 	r := d.Change.Resource
+	if r.IsOperation() {
+		return "once"
+	}
 	return r.Format(d.From) + " -> " + r.Format(d.To)
 }

@@ -89,13 +89,13 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	}
 	switch s.Kind {
 	case kindEvict:
-		return c.evict(ctx)
+		return c.operate(ctx, evictPath, s.Args, &evictRequest{})
 	case kindCompact:
 		return c.compact(ctx)
 	case kindPrune:
-		return c.prune(ctx)
+		return c.operate(ctx, snapshotsPath+"/prune", s.Args, &snapshotRequest{})
 	case kindArchive:
-		return c.archive(ctx)
+		return c.operate(ctx, snapshotsPath+"/archive", s.Args, &snapshotRequest{})
 	}
 	return c.set(ctx, s.Kind, s.Args)
 }

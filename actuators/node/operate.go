@@ -57,18 +57,6 @@ func (c *client) set(ctx context.Context, kind string, args json.RawMessage) err
 	return c.post(ctx, path, change)
 }
 
-// below is how much of the ratio that may be hot an eviction leaves: the next accesses do not need the next eviction.
-const below = 0.9
-
-// evict has the node evict what its settings do not allow where it is, and a little more.
-func (c *client) evict(ctx context.Context) error {
-	e, err := get[eviction](ctx, c, evictionPath)
-	if err != nil {
-		return err
-	}
-	return c.post(ctx, evictPath, evictRequest{HotMaxRatio: new(e.HotMaxRatio * below)})
-}
-
 // compact has every space give back what it does not need. One that is refused anyway is left alone.
 func (c *client) compact(ctx context.Context) error {
 	all, err := get[spaces](ctx, c, spacesPath)
@@ -87,19 +75,10 @@ func (c *client) compact(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// prune deletes the snapshots that the node's own settings do not keep, the guide's where it does not tell them.
-func (c *client) prune(ctx context.Context) error {
-	s, err := get[snapshotSettings](ctx, c, keepPath)
-	switch {
-	case errors.Is(err, errAbsentEndpoint):
-		return c.post(ctx, snapshotsPath+"/prune", nil)
-	case err != nil:
+// operate has the node do something.
+func (c *client) operate(ctx context.Context, path string, args json.RawMessage, in any) error {
+	if err := decode(args, in); err != nil {
 		return err
 	}
-	return c.post(ctx, snapshotsPath+"/prune", snapshotRequest{KeepLast: &s.KeepLast, KeepWeekly: &s.KeepWeekly})
-}
-
-// archive copies the snapshots to the node's own bucket.
-func (c *client) archive(ctx context.Context) error {
-	return c.post(ctx, snapshotsPath+"/archive", nil)
+	return c.post(ctx, path, in)
 }

@@ -46,9 +46,10 @@ type planning struct {
 func (p *planning) add(r policy.Resource, to policy.Quantity) error {
 	switch r {
 	case policy.EvictNow:
-		return p.operate(r, kindEvict, "evict what may not stay hot")
+		return p.evict()
 	case policy.Compact:
-		return p.operate(r, kindCompact, "checkpoint and compact every space")
+		p.operate(kindCompact, struct{}{}, "compact every space")
+		return nil
 	case policy.Prune:
 		return p.prune()
 	case policy.Archive:
@@ -87,15 +88,19 @@ func (p *planning) note(format string, a ...any) {
 	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf(format, a...))
 }
 
-func (p *planning) operate(r policy.Resource, kind, text string) error {
-	if r == policy.EvictNow {
-		if err := p.ours(); err != nil {
-			return err
-		}
-	}
-	p.step(kind, struct{}{}, nil, "%s", text)
-	p.plan.Steps[len(p.plan.Steps)-1].UndoText = "nothing to take back: " + text
-	return nil
+func (p *planning) operate(kind string, args any, format string, a ...any) {
+	p.step(kind, args, nil, format, a...)
+	s := &p.plan.Steps[len(p.plan.Steps)-1]
+	s.UndoText = "nothing to take back: " + s.Text
+}
+
+// below is how much of the share that may be hot an eviction leaves: the next accesses do not need the next eviction.
+const below = 0.9
+
+func (p *planning) evict() error {
+	ratio := math.Round(p.view.Eviction.HotMaxRatio*below*1e6) / 1e6
+	p.operate(kindEvict, evictRequest{HotMaxRatio: &ratio}, "evict what may not stay hot: leave %g%% of all memories", 100*ratio)
+	return p.ours()
 }
 
 // ours refuses to touch tiers that somebody else looks after.
@@ -244,11 +249,13 @@ func (p *planning) retain(seconds int64) error {
 }
 
 func (p *planning) prune() error {
-	text := "prune snapshots"
-	if s := p.view.Snapshots; s != nil {
-		text = fmt.Sprintf("prune snapshots: keep the last %d and %d weekly ones", s.KeepLast, s.KeepWeekly)
+	s := p.view.Snapshots
+	if s == nil { // older; it has the guide's numbers
+		p.operate(kindPrune, struct{}{}, "prune snapshots")
+		return nil
 	}
-	return p.operate(policy.Prune, kindPrune, text)
+	p.operate(kindPrune, snapshotRequest{KeepLast: &s.KeepLast, KeepWeekly: &s.KeepWeekly}, "prune snapshots: keep the last %d and %d weekly ones", s.KeepLast, s.KeepWeekly)
+	return nil
 }
 
 // archive needs a bucket, which only the node's configuration names.
@@ -256,7 +263,8 @@ func (p *planning) archive() error {
 	if s := p.view.Snapshots; s != nil && s.Archive == "" {
 		return fmt.Errorf("the node has no bucket for snapshots: set storage.snapshots.archive of its configuration, as file:///dir or s3://name?region=R")
 	}
-	return p.operate(policy.Archive, kindArchive, "copy the snapshots to the archive")
+	p.operate(kindArchive, struct{}{}, "copy the snapshots to the archive")
+	return nil
 }
 
 func errTooOld(what string) error {

@@ -76,6 +76,9 @@ func (r *resolver) lookAfterNode() {
 	}
 	r.cfg.Targets = append(r.cfg.Targets, t)
 	r.embeddedAt, r.embeddedPolicies = at, own.Policies
+	if r.doc.Node.Storage.DiskIOPS == 0 { // nobody has said what the disk can do, and the node does not know
+		r.embeddedPolicies = slices.DeleteFunc(own.Policies, func(p Policy) bool { return strings.HasSuffix(p.Name, "-iops") })
+	}
 }
 
 // embeddedRules adds the policies of the embedded node, but for those that the file has itself: by their name, or by their preset.

@@ -33,8 +33,8 @@
 //
 // At high pressure the worse half of what is hot becomes warm, again whenever the pressure has grown; nothing becomes hot. At
 // critical pressure everything hot becomes warm, and the heap is returned to the system. When that did not help, [Tiers.Exhausted] says that there is
-// nothing left to evict. While somebody else owns the settings (the agent), this package sweeps only at critical pressure, and when told to; an
-// access makes a memory hot whatever the ratio then, since who owns them looks after that, and only the bytes of copies are bounded.
+// nothing left to evict. While somebody else owns the settings (the agent), this package sweeps only at critical pressure, and when told to; a
+// put or an access makes a memory hot whatever the ratio then, since who owns them looks after that, and only the bytes of copies are bounded.
 //
 // # Ownership
 //

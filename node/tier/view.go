@@ -98,7 +98,8 @@ func (v *View) Close() error {
 // Apply implements store.View.
 func (v *View) Apply(ops []record.Op) {
 	now := v.tiers.opts.Now()
-	policy := v.tiers.Settings().admission()
+	settings := v.tiers.Settings()
+	policy := settings.admission()
 	for i := range ops {
 		op := &ops[i]
 		switch op.Kind {
@@ -108,6 +109,26 @@ func (v *View) Apply(ops []record.Op) {
 			v.delete(op.Ord)
 		case record.Touch:
 			v.touch(op, policy, now)
+		}
+	}
+	if settings.Owner != Node {
+		v.welcome(ops, policy, now)
+	}
+}
+
+// welcome makes hot what was put and is active enough, for which no sweep of ours comes. The accesses of the group are known by now.
+func (v *View) welcome(ops []record.Op, policy Policy, now time.Time) {
+	if !v.loaded {
+		return
+	}
+	for i := range ops {
+		if ops[i].Kind != record.Put {
+			continue
+		}
+		if p, at := v.table.at(ops[i].Ord); p != nil {
+			p.mu.Lock()
+			v.heat(p, at, policy, now)
+			p.mu.Unlock()
 		}
 	}
 }
