@@ -49,6 +49,7 @@ func (e evidence) derive() {
 		e.set(WholeCores, whole)
 	}
 	if n, ok := e[InFlight]; ok {
+		n -= e[QueueDepth] // who waits for a worker has not come to the lock
 		e.share(LockShare, LockWaiters, n)
 	}
 	total, all := 0.0, true

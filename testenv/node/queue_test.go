@@ -121,7 +121,7 @@ func TestE2EQueueBehindALock(t *testing.T) {
 	if p := n.Spreading(t); p.Workers != 1 {
 		t.Errorf("%d workers", p.Workers)
 	}
-	if !strings.Contains(strings.ToLower(x.Diagnosis), "lock") {
+	if !strings.HasPrefix(x.Diagnosis, "lock contention") {
 		t.Errorf("the diagnosis says nothing of a lock: %s", x.Diagnosis)
 	}
 	waited, ok := a.Value(t, `max(max_over_time(rate(go_sync_mutex_wait_total_seconds_total{target="memories"}[5s])[40s:1s]))`, time.Now())
