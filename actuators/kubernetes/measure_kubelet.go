@@ -22,6 +22,8 @@ const (
 	// be had is not asked for again before, either.
 	pageFor     = 2 * time.Second
 	pageTimeout = 4 * time.Second
+	// forgetAfter is how long a kubelet is remembered that nobody asks: nodes come and go, and pages are large.
+	forgetAfter = 10 * time.Minute
 )
 
 // errNoPage says that a kubelet has no such page.
@@ -44,6 +46,7 @@ type kubelet struct {
 	address string
 	client  *http.Client
 	pages   map[string]*pageCache
+	asked   time.Time // when last; [kubelets] has the lock
 }
 
 // at returns the kubelet of the node with that address. Its transport has the cluster's credentials.
@@ -54,9 +57,12 @@ func (k *kubelets) at(c *cluster, hostIP string, with *Kubelet) (*kubelet, error
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now := time.Now()
 	if one, ok := k.all[key]; ok {
+		one.asked = now
 		return one, nil
 	}
+	k.forget(now)
 	if c.config == nil {
 		return nil, errors.New("kubernetes: nothing is known of how to reach kubelets")
 	}
@@ -65,9 +71,9 @@ func (k *kubelets) at(c *cluster, hostIP string, with *Kubelet) (*kubelet, error
 		return nil, fmt.Errorf("kubernetes: client for kubelets: %w", err)
 	}
 	one := &kubelet{
-		address: key.address,
-		client:  &http.Client{Transport: transport, CheckRedirect: stay},
-		pages:   map[string]*pageCache{cadvisorPage: newPageCache(), resourcePage: newPageCache()},
+		address: key.address, asked: now,
+		client: &http.Client{Transport: transport, CheckRedirect: stay},
+		pages:  map[string]*pageCache{cadvisorPage: newPageCache(), resourcePage: newPageCache()},
 	}
 	if k.all == nil {
 		k.all = make(map[kubeletKey]*kubelet)
@@ -76,7 +82,17 @@ func (k *kubelets) at(c *cluster, hostIP string, with *Kubelet) (*kubelet, error
 	return one, nil
 }
 
-// close forgets all kubelets: nodes come and go.
+// forget drops the kubelets that nobody has asked for long.
+func (k *kubelets) forget(now time.Time) {
+	for key, one := range k.all {
+		if now.Sub(one.asked) > forgetAfter {
+			one.client.CloseIdleConnections()
+			delete(k.all, key)
+		}
+	}
+}
+
+// close forgets all kubelets.
 func (k *kubelets) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -333,4 +334,28 @@ func TestKubeletSpec(t *testing.T) {
 	if err := none.check(); err != nil || none.port() != kubeletPort {
 		t.Errorf("%v, port %d", err, none.port())
 	}
+}
+
+// TestNodesThatAreGoneAreForgotten has a cluster in which every node lives for a minute.
+func TestNodesThatAreGoneAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k kubelets
+		c := &cluster{config: &rest.Config{}}
+		stays, err := k.at(c, "10.1.0.1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			if _, err := k.at(c, fmt.Sprintf("10.0.%d.%d", i/256, i%256), nil); err != nil {
+				t.Fatal(err)
+			}
+			if same, err := k.at(c, "10.1.0.1", nil); err != nil || same != stays {
+				t.Fatalf("the kubelet that is asked all the time was forgotten: %v", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if len(k.all) > 15 {
+			t.Errorf("%d kubelets are remembered", len(k.all))
+		}
+	})
 }
