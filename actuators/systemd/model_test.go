@@ -73,6 +73,7 @@ func newModel(t testing.TB) *model {
 		"sys/fs/cgroup/system.slice/cpuset.mems.effective":        "0-1\n",
 		"run/systemd/system/keep":                                 "", // the directories that a host has
 		"etc/systemd/system/keep":                                 "",
+		"run/systemd/transient/keep":                              "",
 	} {
 		m.write(name, text)
 	}

@@ -22,8 +22,9 @@ func (d *Driver) Release(ctx context.Context, t policy.Target) error {
 		return err
 	}
 	changed := u.NeedReload // a release that was cut short
-	for _, s := range []Spec{{User: spec.User}, {User: spec.User, Persistent: true}} {
-		did, err := d.clear(ctx, m, u, change{Unit: u.Name, Runtime: !s.Persistent}, placesOf(s, false))
+	for _, one := range []struct{ persistent, transient bool }{{}, {persistent: true}, {transient: true}} {
+		p := placesOf(Spec{User: spec.User, Persistent: one.persistent}, one.transient)
+		did, err := d.clear(ctx, m, u, change{Unit: u.Name, Runtime: !one.persistent}, p)
 		if err != nil {
 			return err
 		}

@@ -329,6 +329,33 @@ func TestReleaseOfOthers(t *testing.T) {
 	g.holds(t, policy.CPU, policy.Amount(800), "after release")
 }
 
+// TestReleaseOfTheTransient has a unit without a unit file, whose files are in a place of their own.
+func TestReleaseOfTheTransient(t *testing.T) {
+	g := scenario{fragment: "CPUQuota=50%", resource: policy.CPU, to: policy.Amount(1500)}.set(t)
+	g.unit.transient = true
+	d := g.driver()
+	for _, to := range []int64{1500, 500} { // there, and back to what the unit was made with
+		st, err := d.Observe(t.Context(), g.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := d.Plan(g.target, st, policy.Size{policy.CPU: policy.Amount(to)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range plan.Steps {
+			if err := d.Do(t.Context(), g.target, step); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := d.Release(t.Context(), g.target); err != nil {
+		t.Fatal(err)
+	}
+	g.holds(t, policy.CPU, policy.Amount(500), "after release")
+	g.noneLeft(t, "after release")
+}
+
 // noneLeft wants no file but those that were there before. Of one that `systemctl set-property` made
 // and the driver changed the text may be another.
 func (s *stage) noneLeft(t testing.TB, when string) {
