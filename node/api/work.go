@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/engramd/engramd/node"
 	"github.com/engramd/engramd/node/consolidate"
 	"github.com/engramd/engramd/node/threads"
 )
@@ -69,7 +70,7 @@ var workRoutes = []route{
 		handle: (*exchange).changeThreading,
 	},
 	{
-		method: "POST", path: prefix + "/admin/storage/compact", needs: Admin, does: "Give back what the files of a space do not need, beside readers and writers",
+		method: "POST", path: prefix + "/admin/storage/compact", needs: Admin, does: "Bring what the log holds into the files of a space, and give back what these do not need; beside readers and writers",
 		params: []param{paramSpace}, long: true, out: Compacted{}, handle: (*exchange).compact,
 	},
 	{
@@ -126,15 +127,14 @@ func (x *exchange) compact() error {
 	if err != nil {
 		return err
 	}
-	s, err := x.api.node.Store().Space(name)
-	if err != nil {
+	done, err := x.api.node.Compact(x.ctx(), name)
+	switch {
+	case err != nil:
 		return err
+	case len(done) == 0:
+		return node.ErrNoSpace // it went meanwhile
 	}
-	before, after, err := s.Compact(x.ctx())
-	if err != nil {
-		return err
-	}
-	return x.answer(http.StatusOK, Compacted{Space: s.Name(), BeforeBytes: before, AfterBytes: after})
+	return x.answer(http.StatusOK, Compacted(done[0]))
 }
 
 func (x *exchange) consolidation() error {
