@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/engramd/engramd/policy"
@@ -27,7 +28,7 @@ func (p *planner) command(strategy policy.Strategy) string {
 			case byProperty:
 				words = append(words, assignment(s.Key, s.Value))
 			case byDropIn:
-				lines = append(lines, fmt.Sprintf("printf '[%s]\\n%s\\n' >> %s", section(c.Unit), strings.ReplaceAll(inDropIn(s.Key, s.Value), "\n", `\n`), own))
+				lines = append(lines, fmt.Sprintf("mkdir -p %s && printf '%%s\\n' '[%s]' %s >> %s", shellWord(filepath.Dir(own)), section(c.Unit), shellWords(strings.Split(inDropIn(s.Key, s.Value), "\n")), shellWord(own)))
 				reload = true
 			case byClearing:
 				removed = append(removed, c.places().controlFile(c.Unit, s.Key))
@@ -38,14 +39,14 @@ func (p *planner) command(strategy policy.Strategy) string {
 			lines = append(lines, setProperty(systemctl, c, words))
 		}
 		if len(removed) > 0 {
-			lines = append(lines, "rm -f "+strings.Join(removed, " "))
+			lines = append(lines, "rm -f "+shellWords(removed))
 		}
 	}
 	if reload {
 		lines = append(lines, systemctl+" daemon-reload")
 	}
 	if strategy == policy.Restart {
-		lines = append(lines, systemctl+" restart "+p.facts.Unit)
+		lines = append(lines, systemctl+" restart "+shellWord(p.facts.Unit))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -55,10 +56,21 @@ func setProperty(systemctl string, c change, words []string) string {
 	if c.Runtime {
 		runtime = " --runtime"
 	}
-	for i, w := range words {
-		if strings.Contains(w, " ") {
-			words[i] = "'" + w + "'"
-		}
+	return systemctl + " set-property" + runtime + " " + shellWord(c.Unit) + " " + shellWords(words)
+}
+
+// shellWords are words that a shell takes as they stand: names of units may hold a backslash.
+func shellWords(words []string) string {
+	var quoted []string
+	for _, w := range words {
+		quoted = append(quoted, shellWord(w))
 	}
-	return systemctl + " set-property" + runtime + " " + c.Unit + " " + strings.Join(words, " ")
+	return strings.Join(quoted, " ")
+}
+
+func shellWord(w string) string {
+	if strings.ContainsAny(w, ` \`) {
+		return "'" + w + "'"
+	}
+	return w
 }

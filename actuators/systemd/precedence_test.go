@@ -3,12 +3,16 @@ package systemd_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/systemd"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -135,7 +139,7 @@ func TestRestartOnce(t *testing.T) {
 func TestCommand(t *testing.T) {
 	tests := map[string]string{
 		"persistent":                      "systemctl set-property worker.service CPUQuota=150.00%",
-		"override.conf":                   "printf '[Service]\\nCPUQuota=150.00%\\n' >> /run/systemd/system/worker.service.d/zz-engramd.conf\nsystemctl daemon-reload",
+		"override.conf":                   "mkdir -p /run/systemd/system/worker.service.d && printf '%s\\n' '[Service]' CPUQuota=150.00% >> /run/systemd/system/worker.service.d/zz-engramd.conf\nsystemctl daemon-reload",
 		"memory grows with its high mark": "systemctl set-property --runtime worker.service MemoryMax=268435456 MemoryHigh=201326592",
 		"by restart":                      "systemctl set-property --runtime worker.service CPUQuota=150.00%\nsystemctl restart worker.service",
 	}
@@ -145,5 +149,31 @@ func TestCommand(t *testing.T) {
 				t.Errorf("%s:\n%s\nwant:\n%s", s.name, got, want)
 			}
 		}
+	}
+}
+
+// TestCommandInAShell has the name of a unit that a shell would change, and a directory that is not there yet.
+func TestCommandInAShell(t *testing.T) {
+	const name = `a\x2db.service`
+	m := newModel(t)
+	m.add(name, "[Service]\n", map[string]string{"etc/systemd/system/" + name + ".d/override.conf": "[Service]\nCPUQuota=50%\n"})
+	d, target := m.driver(), m.target(name)
+	st, err := d.Observe(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := d.Plan(target, st, policy.Size{policy.CPU: policy.Amount(1500)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	made, _, _ := strings.Cut(plan.Command, "\n") // what follows needs systemd
+	out, err := exec.CommandContext(t.Context(), "sh", "-ec", strings.ReplaceAll(made, "/run/systemd", dir)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s\n%v: %s", made, err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "system", name+".d", systemd.OwnDropIn))
+	if err != nil || systemd.Assignments(string(text))["CPUQuota"] != "150.00%" {
+		t.Errorf("%s\nmade %q, %v", made, text, err)
 	}
 }
