@@ -14,13 +14,16 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install image-context image image-tools test check lint e2e e2e-docker e2e-host e2e-kubernetes e2e-node bench sizing fuzz clean
+.PHONY: help run demo build install image-context image image-tools test check lint e2e e2e-docker e2e-host e2e-kubernetes e2e-node bench sizing fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 
 run: ## build, and run with agent.yaml of this folder, data in ./.engramd
 	$(GO) run ./cmd/engramd run --config agent.yaml
+
+demo: ## build, and see it work: a node, a load and the agent, for about a minute
+	$(GO) run ./cmd/engramd demo
 
 build: ## build bin/engramd, and bin/engram-server (engramd node serve under another name)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/engramd

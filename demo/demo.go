@@ -43,8 +43,12 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	sum, err := perform(ctx, cancel, o, s)
 	err = errors.Join(err, s.close())
 	if err != nil {
-		if ctx.Err() != nil {
-			err = ErrInterrupted // what fails on the way out is part of it
+		// What fails on the way out is part of why we go.
+		switch cause := context.Cause(ctx); {
+		case errors.Is(cause, context.Canceled):
+			err = ErrInterrupted
+		case cause != nil:
+			err = cause
 		}
 		return Summary{}, errors.Join(err, p.remove())
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,7 +121,8 @@ func (r *resolver) checkUsers(users []user) {
 			continue
 		}
 		u, err := url.Parse(t.Node.URL)
-		if err != nil || len(t.Platforms) == 0 && r.doc.Node.Enabled { // the embedded node is a target, too
+		own := r.doc.Node.Enabled && !slices.ContainsFunc(t.Platforms, func(p platformSection) bool { return p.Name != "node" })
+		if err != nil || own { // the embedded node is a target, too
 			continue
 		}
 		number, _ := port(u)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +51,10 @@ func runDemo(cmd *cobra.Command, o *options, opts demo.Options, plain, explain b
 	case !plain && show.Live(os.Stdin, os.Stdout, os.Getenv("TERM")):
 		opts.Terminal = &show.Terminal{In: os.Stdin, Out: os.Stdout, Look: show.LookOf(os.Getenv), Environ: os.Environ()}
 	}
-	sum, err := demo.Run(cmd.Context(), opts)
+	signal.Ignore(syscall.SIGPIPE) // who reads no more ends it as well, and it tidies up
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+	defer stop()
+	sum, err := demo.Run(ctx, opts)
 	if err != nil && !errors.Is(err, demo.ErrIncomplete) {
 		return err
 	}
