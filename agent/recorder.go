@@ -97,19 +97,20 @@ func (r *recorder) emit(e policy.Event) {
 	}
 }
 
-// run records until ctx ends, and then for a moment what is still queued.
+// run records until ctx ends, and then for a moment what is still queued. What is under way when it ends has
+// that moment, too.
 func (r *recorder) run(ctx context.Context) {
-	for {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(recordLast, cancel) })
+	defer stop()
+	for ctx.Err() == nil {
 		select {
 		case one := <-r.queue:
-			r.record(ctx, one)
-			continue
+			r.record(last, one)
 		case <-ctx.Done():
 		}
-		break
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLast)
-	defer cancel()
 	for last.Err() == nil {
 		select {
 		case one := <-r.queue:
