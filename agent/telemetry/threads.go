@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,6 +99,9 @@ func (t *threads) read(at time.Time) (threadTime, threadCounts, error) {
 			return threadTime{}, threadCounts{}, err
 		}
 	}
+	if !slices.ContainsFunc(slices.Collect(maps.Values(times)), func(one threadTime) bool { return one.run > 0 }) {
+		return threadTime{}, threadCounts{}, errors.New("the kernel does not count what threads do")
+	}
 	if t.last != nil && over > 0 {
 		counts.busiest = t.add(times) / over.Seconds()
 	}
@@ -136,8 +141,8 @@ func tasks(root string, pid int, into map[threadKey]threadTime, counts *threadCo
 			return fmt.Errorf("more than %d threads", maxThreads)
 		}
 		text, err := readSmall(filepath.Join(dir, name.Name(), "schedstat"))
-		if gone(err) {
-			continue
+		if _, there := os.Stat(filepath.Join(dir, name.Name())); gone(err) && gone(there) {
+			continue // it has ended; a kernel that counts nothing has no such file of one that runs
 		}
 		if err != nil {
 			return err
