@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-//go:embed presets/engram-scaling.yaml
+//go:embed presets/engram-scaling.yaml presets/engram-volume.yaml
 var presets embed.FS
 
 // Preset loads one of the rule files that come with engramd, by the name that [Presets] lists.

@@ -181,7 +181,7 @@ func TestGuideAlertsStaySilent(t *testing.T) {
 }
 
 func TestPresetUnknown(t *testing.T) {
-	if _, err := rules.Preset("engram"); err == nil || err.Error() != `no rule preset "engram": there is engram-scaling` {
+	if _, err := rules.Preset("engram"); err == nil || err.Error() != `no rule preset "engram": there is engram-scaling, engram-volume` {
 		t.Errorf("got %v", err)
 	}
 }

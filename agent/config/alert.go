@@ -15,7 +15,8 @@ import (
 // A rulesSection says which rules are evaluated, and what follows from their alerts.
 type rulesSection struct {
 	// Files are Prometheus rule files, relative to this file; patterns such as rules/*.yaml; and
-	// preset:engram-scaling, the guide's four alerts.
+	// preset:engram-scaling, the guide's four alerts, and preset:engram-volume, those on the volumes of
+	// targets.
 	Files []string `yaml:"files,omitempty"`
 	// Interval is how often a group without its own is evaluated.
 	Interval time.Duration `yaml:"interval"`

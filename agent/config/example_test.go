@@ -118,7 +118,7 @@ func TestExampleWithoutLaterStages(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"cpu engram-cpu 15s 5m0s 1m0s",
 		"memory engram-memory 15s 5m30s 0s",
-		"storage-disk engram-storage 15s 5m0s 0s", "storage-wal engram-storage 15s 5m0s 0s",
+		"storage-disk engram-storage 15s 5m0s 0s", "storage-forecast engram-storage 15s 5m0s 6h0m0s", "storage-wal engram-storage 15s 5m0s 0s",
 		"storage-iops engram-storage 15s 5m0s 0s", "storage-snapshots engram-storage 15s 5m0s 0s", "storage-backlog engram-storage 15s 5m0s 0s",
 	}, names); diff != "" {
 		t.Error(diff)

@@ -66,7 +66,7 @@ const pods = `  engramd_target_cpu_seconds_total{target="engram",pod="a"} 0+3x20
 // TestSignals evaluates every expression of the presets as Prometheus does.
 func TestSignals(t *testing.T) {
 	queue := map[string]float64{"queue": 145, "busy": 25, "workers": 4, "lag": 240, "segments": 2, "consolidators": 2, "node_cpu": 33}
-	storage := map[string]float64{"disk": 40, "wal": 64, "iops": 12, "snapshots": 6, "backlog": 2}
+	storage := map[string]float64{"disk": 40, "wal": 64, "iops": 12, "snapshots": 6, "backlog": 2, "tomorrow": 40, "days_left": 3650}
 	with := func(more map[string]float64) map[string]float64 {
 		all := map[string]float64{"p99": 7, "hot": 8, "cold": 75, "warm": 32, "memories": 1000, "threshold": 0.3}
 		maps.Copy(all, queue)
@@ -87,7 +87,17 @@ func TestSignals(t *testing.T) {
   engram_storage_usage_bytes{target="engram",tier="warm"} 0x20
   engram_storage_limit_bytes{target="engram"} 1000x20
   engram_hot_tier_ratio{target="engram"} 0x20
-`, map[string]float64{"cold": 0, "hot": 0, "disk": 0}},
+`, map[string]float64{"cold": 0, "hot": 0, "disk": 0, "tomorrow": 0, "days_left": 3650}},
+		"a node that fills its disk": {`  engram_storage_usage_bytes{target="engram",tier="cold"} 0+1000000x20
+  engram_storage_usage_bytes{target="engram",tier="warm"} 0+1000000x20
+  engram_storage_limit_bytes{target="engram"} 100000000x20
+`, map[string]float64{"cold": 50, "disk": 32, "tomorrow": 100 * (32 + 11520) / 100, "days_left": 68.0 / 2 * 15 / 86400}},
+		"a volume, and its node": {node + `  engramd_target_storage_used_bytes{target="engram"} 0+1000000x20
+  engramd_target_storage_available_bytes{target="engram"} 100000000-1000000x20
+`, with(map[string]float64{"cpu": 33, "pressure": 30, "disk": 16, "tomorrow": 100 * (16 + 5760) / 100, "days_left": 84.0 * 15 / 86400})},
+		"a volume that empties": {`  engramd_target_storage_used_bytes{target="engram"} 50000000-1000000x20
+  engramd_target_storage_available_bytes{target="engram"} 50000000+1000000x20
+`, map[string]float64{"disk": 34, "tomorrow": 34 - 5760, "days_left": 3650}},
 		"a host with two nodes": {`  engramd_host_numa_local_node_total{node="0"} 0+900x20
   engramd_host_numa_local_node_total{node="1"} 0+300x20
   engramd_host_numa_other_node_total{node="0"} 0+200x20
