@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/cgroup"
@@ -16,7 +17,7 @@ type measurer interface {
 
 // measuredTarget is the target as the collectors read it.
 func (a *Agent) measuredTarget(t *target) telemetry.Target {
-	one := telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe, PerPart: len(a.reconcilers(t)) > 0}
+	one := telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe, PerPart: len(a.reconcilers(t)) > 0, Gauges: a.gauges(t)}
 	if len(t.cfg.Drivers) == 0 {
 		return one
 	}
@@ -26,6 +27,28 @@ func (a *Agent) measuredTarget(t *target) telemetry.Target {
 		}
 	}
 	return one
+}
+
+// gauges asks every driver of a target for what it measures by itself, nil if none does.
+func (a *Agent) gauges(t *target) func(context.Context) ([]actuators.Gauge, error) {
+	var all []actuators.Gauger
+	for _, name := range t.cfg.Drivers {
+		if d, ok := a.drivers[name].(actuators.Gauger); ok {
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) ([]actuators.Gauge, error) {
+		var found []actuators.Gauge
+		var errs []error
+		for _, d := range all {
+			one, err := d.Gauges(ctx, t.observer.target())
+			found, errs = append(found, one...), append(errs, err)
+		}
+		return found, errors.Join(errs...)
+	}
 }
 
 // target is the target as it is configured now.

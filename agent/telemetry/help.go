@@ -1,11 +1,14 @@
 package telemetry
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // helpOf is what a metric of the collectors says, "" if the name is not known.
 func helpOf(name string) string {
 	if s, ok := strings.CutPrefix(name, "engramd_target_"); ok {
-		return targetHelp[s]
+		return cmp.Or(targetHelp[s], gaugeHelp[s])
 	}
 	return hostHelp[name]
 }

@@ -106,13 +106,15 @@ func (c *collector) collect(ctx context.Context) error {
 			c.ring.add(p.ID, one.reading)
 		}
 	}
+	own, err := c.gauges(ctx)
+	samples, errs = append(samples, own...), append(errs, err)
 	up := 0.0
 	if read > 0 {
 		up, observed = 1, nil
 	}
 	samples = append(samples, sample{"engramd_target_up", up, []string{"target", c.name}})
 	c.writer.write(ctx, at, samples)
-	err := errors.Join(append(errs, observed)...)
+	err = errors.Join(append(errs, observed)...)
 	if read == 0 && err == nil {
 		err = errors.New("no part of it is running")
 	}
