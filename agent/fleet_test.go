@@ -455,6 +455,27 @@ func TestReleaseOfWhatWasNeverChanged(t *testing.T) {
 	})
 }
 
+// A target that was unfrozen while it was being left is not left: a kill between the two notes of that in the journal
+// leaves one of them.
+func TestWhatWasUnfrozenIsNotLeft(t *testing.T) {
+	inFleet(t, func(w *world) {
+		w.fleet.Want(func(time.Time) float64 { return 0.5 })
+		w.pass(time.Minute)
+		taken := w.fleet.Locks.Taken()
+		ask(w, func(l *loop) bool {
+			l.leaving = map[string]*leaving{"app": {By: "somebody"}}
+			return true
+		})
+		w.pass(time.Minute)
+		if n := w.fleet.Locks.Taken() - taken; n != 0 || w.fleet.Locks.Holder("app") == "" {
+			t.Errorf("its lock was given back, and taken %d times since", n)
+		}
+		if left := ask(w, func(l *loop) int { return len(l.leaving) }); left != 0 {
+			t.Error("it is still being left")
+		}
+	})
+}
+
 func TestEventsOnThePlatform(t *testing.T) {
 	inFleet(t, func(w *world) {
 		w.pass(10 * time.Minute)

@@ -119,12 +119,9 @@ func (a *Agent) stay(target string) {
 // leaveOnTurn removes our marks from a target that was released, once every size was given back. What
 // fails is tried again at the next turn.
 func (a *Agent) leaveOnTurn(ctx context.Context, t *target) {
-	one := a.loop.leaving[t.cfg.Name]
-	if one == nil {
-		return
-	}
 	a.stay(t.cfg.Name)
-	if one.Done || one.busy || len(t.running)+len(t.leftovers)+len(t.releases) > 0 || t.claim.ask() != nil || t.claim.isLooking() {
+	one := a.loop.leaving[t.cfg.Name]
+	if one == nil || one.Done || one.busy || len(t.running)+len(t.leftovers)+len(t.releases) > 0 || t.claim.ask() != nil || t.claim.isLooking() {
 		return
 	}
 	originals, err := a.journal.Originals(t.cfg.Name)
