@@ -81,7 +81,8 @@ func (in *reader) note(format string, args ...any) {
 func (in *reader) read(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		switch {
 		case line == "":
@@ -97,7 +98,9 @@ func (in *reader) read(r io.Reader) error {
 			}
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d: it is longer than %d bytes: is this a recording?", n, maxLine)
+	} else if err != nil {
 		return fmt.Errorf("after %d samples: %w", len(in.points), err)
 	}
 	if len(in.points) == 0 {

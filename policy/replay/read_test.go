@@ -63,7 +63,7 @@ func TestReadRefusesWhatIsNoDemand(t *testing.T) {
 		"one column":     {first + "50", "want a time, a comma and a value"},
 		"a thousand years": {first + "3014-02-14 14:30:00,50",
 			"from line 2 to line 3"},
-		"an endless line": {first + strings.Repeat("x", 1<<16), "after 1 samples"},
+		"an endless line": {first + strings.Repeat("x", 1<<16), "line 3: it is longer than 4096 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := replay.Read(strings.NewReader(tt.text), "x.csv", 16)

@@ -22,11 +22,14 @@ type Options struct {
 	Min   float64 // no limit is below it
 }
 
+// maxCores is more than any machine has; what is beyond it would be no number any more once it is summed up.
+const maxCores = 1e6
+
 // Validate reports what is wrong with o.
 func (o Options) Validate() error {
 	switch {
-	case !(o.Host > 0) || math.IsInf(o.Host, 0):
-		return fmt.Errorf("host of %v cores: want more than 0", o.Host)
+	case !(o.Host > 0 && o.Host <= maxCores):
+		return fmt.Errorf("host of %v cores: want more than 0, and no more than a machine can have", o.Host)
 	case !(o.Min > 0 && o.Min <= o.Host):
 		return fmt.Errorf("min of %v cores: want more than 0 and at most the host's %v", o.Min, o.Host)
 	case !(o.Start >= o.Min && o.Start <= o.Host):
