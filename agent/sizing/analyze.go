@@ -88,13 +88,16 @@ var resources = []sized{
 	{policy.Storage, "sum by (target) (engram_storage_usage_bytes)", "min by (target) (engram_storage_limit_bytes)", "", capacity.StorageTarget(), nil, 0},
 }
 
+// LeastPeriod is the shortest that tells anything.
+const LeastPeriod = 10 * time.Minute
+
 // throttledFrom is how many seconds a second tasks were stopped at the quota, from which demand was cut off.
 const throttledFrom = 0.01
 
 // Analyze asks for what was used over a period and says what it should be.
 func Analyze(ctx context.Context, q Querier, o AnalyzeOptions) (Analysis, error) {
-	if o.Period < 10*time.Minute {
-		return Analysis{}, fmt.Errorf("a period of %s: want 10m at least", o.Period)
+	if o.Period < LeastPeriod {
+		return Analysis{}, fmt.Errorf("a period of %s: want %s at least", o.Period, policy.FormatDuration(LeastPeriod))
 	}
 	a := Analysis{From: o.Now.Add(-o.Period), To: o.Now}
 	found := map[string]*TargetSizes{}

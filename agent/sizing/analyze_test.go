@@ -2,8 +2,10 @@ package sizing_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +108,27 @@ func TestAnalyzeFollowsTheGuidesPhases(t *testing.T) {
 		if cpu.Rightsize < 2 || cpu.Rightsize > 4 {
 			t.Errorf("%s: rightsize %v cores for a demand of 2 lately", test.since, cpu.Rightsize)
 		}
+	}
+}
+
+// TestAnalyzePassesOverWhatIsNoAmount has what a division by zero gives among its samples.
+func TestAnalyzePassesOverWhatIsNoAmount(t *testing.T) {
+	inf := func(query string, at time.Time) float64 {
+		if at.Minute() == 0 {
+			return math.Inf(1)
+		}
+		return steady(20*day)(query, at)
+	}
+	a := analyze(t, inf, sizing.AnalyzeOptions{Period: 14 * day})
+	if cpu := a.Targets[0].Resources[0]; cpu.Peak != 3.6 || *cpu.Limit != 8 || math.IsInf(cpu.Rightsize, 0) {
+		t.Errorf("%+v", cpu)
+	}
+	if _, err := json.Marshal(a); err != nil {
+		t.Error(err)
+	}
+	trace, err := sizing.Recorded(t.Context(), past(inf), "web", sizing.CPUDemand("web"), now, day)
+	if err != nil || slices.Max(trace.Demand) != 3.6 {
+		t.Errorf("a demand of %v, %v", slices.Max(trace.Demand), err)
 	}
 }
 

@@ -1,7 +1,7 @@
 package sizing
 
 import (
-	"errors"
+	"fmt"
 	"math"
 
 	"github.com/engramd/engramd/policy/capacity"
@@ -36,7 +36,7 @@ type Exhaustion struct {
 // Project estimates w as it grows, and finds when what there is will not do.
 func Project(m capacity.Model, w capacity.Workload, g Growth) ([]Projection, []Exhaustion, error) {
 	if !(g.MemoriesPerDay >= 0) || math.IsInf(g.MemoriesPerDay, 0) || g.Memory < 0 || g.Disk < 0 {
-		return nil, nil, errors.Join(capacity.ErrImpossible, errors.New("memories-per-day, memory and disk: want amounts of 0 or more"))
+		return nil, nil, fmt.Errorf("%w: memories-per-day, memory and disk: want amounts of 0 or more", capacity.ErrImpossible)
 	}
 	var list []Projection
 	if g.MemoriesPerDay > 0 {

@@ -19,7 +19,7 @@ type Querier interface {
 // maxPoints is how many points a server answers a series with at most; Prometheus allows 11,000.
 const maxPoints = 10000
 
-// A History is one quantity of one target over a period, in equal steps. What is not known is NaN.
+// A History is one quantity of one target over a period, in equal steps. What is not known, or no amount, is NaN.
 type History struct {
 	From   time.Time
 	Step   time.Duration
@@ -51,7 +51,7 @@ func histories(ctx context.Context, q Querier, expr string, to time.Time, period
 			h.Values[i] = math.NaN()
 		}
 		for _, p := range series.Values {
-			if i := int(math.Round(float64(p.Timestamp.Time().Sub(from)) / float64(step))); i >= 0 && i < len(h.Values) {
+			if i := int(math.Round(float64(p.Timestamp.Time().Sub(from)) / float64(step))); i >= 0 && i < len(h.Values) && !math.IsInf(float64(p.Value), 0) {
 				h.Values[i] = float64(p.Value)
 			}
 		}
@@ -62,7 +62,7 @@ func histories(ctx context.Context, q Querier, expr string, to time.Time, period
 
 // known are the values that are numbers, ascending.
 func (h History) known() []float64 {
-	list := slices.DeleteFunc(slices.Clone(h.Values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	list := slices.DeleteFunc(slices.Clone(h.Values), math.IsNaN)
 	slices.Sort(list)
 	return list
 }

@@ -1,7 +1,6 @@
 package sizing
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ func ReadResult(path string) (compare.Result, error) {
 	if err != nil {
 		return r, fmt.Errorf("read a benchmark's result: %w", err)
 	}
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&r); err != nil {
+	if err := json.Unmarshal(text, &r); err != nil {
 		return r, fmt.Errorf("%s is no result of a benchmark, a JSON object with cpu_usage, p99_latency and ops_per_sec: %w", path, err)
 	}
 	return r, plausible(path, r)

@@ -20,10 +20,13 @@ func CPUDemand(target string) string {
 }
 
 // Prometheus is a server as a source of recordings.
-func Prometheus(url string) (Querier, error) {
-	c, err := api.NewClient(api.Config{Address: url})
+func Prometheus(address string) (Querier, error) {
+	c, err := api.NewClient(api.Config{Address: address})
 	if err != nil {
-		return nil, fmt.Errorf("prometheus server %q: %w", url, err)
+		return nil, fmt.Errorf("prometheus server %q: %w", address, err)
+	}
+	if u := c.URL("", nil); u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("prometheus server %q: want an address such as http://127.0.0.1:9090", address)
 	}
 	return promv1.NewAPI(c), nil
 }
@@ -31,8 +34,8 @@ func Prometheus(url string) (Querier, error) {
 // Recorded asks for what an expression, in cores, was over a period. It must have one series; what is not
 // known is held from before, as in a file.
 func Recorded(ctx context.Context, q Querier, name, expr string, to time.Time, period time.Duration) (replay.Trace, error) {
-	if period < 10*time.Minute {
-		return replay.Trace{}, fmt.Errorf("a period of %s: want 10m at least", policy.FormatDuration(period))
+	if period < LeastPeriod {
+		return replay.Trace{}, fmt.Errorf("a period of %s: want %s at least", policy.FormatDuration(period), policy.FormatDuration(LeastPeriod))
 	}
 	all, err := histories(ctx, q, expr, to, period)
 	if err != nil {
