@@ -58,6 +58,9 @@ func (a *analysing) run(cmd *cobra.Command, _ []string) error {
 	if o.Period, err = policy.ParseDuration(a.period); err != nil {
 		return usageError{fmt.Errorf("--period: %w", err)}
 	}
+	if o.Period < sizing.LeastPeriod {
+		return usageError{fmt.Errorf("--period %s: want %s at least", a.period, policy.FormatDuration(sizing.LeastPeriod))}
+	}
 	if known := []capacity.Phase{"", capacity.Initial, capacity.Optimise, capacity.Steady}; !slices.Contains(known, o.Phase) {
 		return usageError{fmt.Errorf("--phase %s: want initial, optimise or steady_state", a.phase)}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -173,12 +174,20 @@ func impossible(err error) error {
 // modelFor puts the constants together: the model's, what a node shows, what was set.
 func (p *planning) modelFor(cmd *cobra.Command) (capacity.Model, error) {
 	var m capacity.Model
+	f := cmd.Flags()
+	shaped := f.Changed("content-bytes") || f.Changed("vector-dim")
 	switch p.model {
 	case "guide":
 		m = capacity.Guide()
+		if shaped {
+			return m, usageError{errors.New("--content-bytes and --vector-dim go with --model corrected: the guide's calculator has no such number; --set hot_bytes=N changes what it has")}
+		}
 	case "corrected":
 		m = capacity.Corrected()
-		if f := cmd.Flags(); f.Changed("content-bytes") || f.Changed("vector-dim") {
+		if shaped {
+			if err := p.possible(); err != nil {
+				return m, usageError{err}
+			}
 			m = capacity.CorrectedFor(p.shape)
 		}
 	default:
@@ -202,6 +211,16 @@ func (p *planning) modelFor(cmd *cobra.Command) (capacity.Model, error) {
 		}
 	}
 	return m, nil
+}
+
+// possible refuses a memory that cannot be, by the names of the flags.
+func (p *planning) possible() error {
+	for flag, v := range map[string]float64{"content-bytes": p.shape.ContentBytes, "vector-dim": p.shape.Dimension} {
+		if !(v >= 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("--%s %v: %w: want a number of 0 or more", flag, v, capacity.ErrImpossible)
+		}
+	}
+	return nil
 }
 
 func (p *planning) measured(cmd *cobra.Command, m capacity.Model) (capacity.Model, error) {

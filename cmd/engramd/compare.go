@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,12 @@ throughput by 20%), and against noise by a rank test, so that noise is called ne
 Exit code 1 if a metric regressed.`,
 		Args: exactly(2, "two results"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !(with.Alpha > 0 && with.Alpha < 1) {
+				return usageError{fmt.Errorf("--alpha %v: want a number between 0 and 1", with.Alpha)}
+			}
+			if !(with.Regression > 0) || math.IsInf(with.Regression, 0) {
+				return usageError{fmt.Errorf("--regression %v: want per cent above 0", with.Regression)}
+			}
 			before, err := sizing.ReadResult(args[0])
 			if err != nil {
 				return err

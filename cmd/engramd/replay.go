@@ -104,6 +104,9 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	if !slices.Contains(sizing.PictureFormats(), r.ending) {
 		return usageError{fmt.Errorf("--picture-format %s: want svg or png", r.ending)}
 	}
+	if len(r.policies) == 0 {
+		return usageError{errors.New("--policy: want one at least")}
+	}
 	if err := r.circumstances.Validate(); err != nil {
 		return usageError{fmt.Errorf("replay: %w", err)}
 	}
@@ -124,14 +127,23 @@ func (r *replaying) run(cmd *cobra.Command, args []string) error {
 		for _, note := range t.Notes {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", t.Name, note)
 		}
-		traces = append(traces, t)
+		traces = append(traces, distinct(t, traces))
 	}
 	if asked, err := r.recorded(cmd); err != nil {
 		return err
 	} else if asked != nil {
-		traces = append(traces, *asked)
+		traces = append(traces, distinct(*asked, traces))
 	}
 	return r.all(cmd, traces, chosen, prices)
+}
+
+// distinct is t by a name that no other has: files of one name may be in several folders.
+func distinct(t replay.Trace, others []replay.Trace) replay.Trace {
+	name := t.Name
+	for n := 2; slices.ContainsFunc(others, func(o replay.Trace) bool { return o.Name == t.Name }); n++ {
+		t.Name = fmt.Sprintf("%s-%d", name, n)
+	}
+	return t
 }
 
 // recorded asks for a recording, nil if none is wanted.

@@ -84,8 +84,13 @@ func (s *standbying) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--snippet: %w", err)}
 	}
-	_, err = io.WriteString(cmd.OutOrStdout(), text)
-	return err
+	return s.print(cmd.OutOrStdout(), struct {
+		standby.Plan
+		Snippet string `json:"snippet"`
+	}{plans[0], text}, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
 }
 
 // classes are those that were asked for.
@@ -150,11 +155,11 @@ func standbyText(w io.Writer, plans []standby.Plan) error {
 	fmt.Fprintln(t, "CLASS\tCPU\tMEMORY\tSTORAGE\tRECOVERS IN\tCOST (GUIDE)\tCOST")
 	for _, p := range plans {
 		cost := "-"
-		if p.CostPercent != nil {
-			cost = fmt.Sprintf("%.0f%%", *p.CostPercent)
-		}
 		if p.Cost != nil {
-			cost += fmt.Sprintf(" (%.2f %s a month)", p.Cost.Total, p.Cost.Currency)
+			cost = fmt.Sprintf("%.2f %s a month%s", p.Cost.Total, p.Cost.Currency, missingText(*p.Cost))
+		}
+		if p.CostPercent != nil {
+			cost = fmt.Sprintf("%.0f%% (%s)", *p.CostPercent, cost)
 		}
 		recovers := policy.FormatDuration(p.RTOAtMost)
 		if p.RTOAtLeast > 0 {
