@@ -13,10 +13,7 @@ import (
 // rooms are the packages whose tests run on the host, in this order. A line is a package and those of its tests that make
 // sense under emulation; one package may have several.
 var rooms = []struct{ name, pkg, tests string }{
-	{"actuators/docker", "actuators/docker", "^TestE2ELive"},
-	// Each case is a container or two, and emulation makes them slow: memory both ways, whose kernel files are others on
-	// cgroup v2, one restart, and the refusals.
-	{"docker conformance", "actuators/docker", "^TestE2EConformance$/^(absent_target|memory_64Mi_to_128Mi|memory_128Mi_to_64Mi|cpu_by_restart|refuse_.*)$"},
+	{"actuators/docker", "actuators/docker", "^TestE2E(Live|Conformance$)"},
 	// Not MemoryPressure: how much a unit stalls below its MemoryHigh depends on how busy the emulating machine is.
 	{"actuators/systemd", "actuators/systemd", "^TestE2E(Conformance|LiveCPU|MemoryShrink|Pinned|Release|Slice|Transient|Scope|User|Stubborn|RestartFails|BusDies|Unusable)$"},
 	{"testenv/deploy", "testenv/deploy", "^TestE2EUnit$"},
