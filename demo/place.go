@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"text/template"
+	"time"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/agent/config"
@@ -72,6 +73,11 @@ func freePorts() (int, int, error) {
 			return 0, 0, fmt.Errorf("find a free port on 127.0.0.1: %w (the demo talks to its node over loopback)", err)
 		}
 		defer l.Close()
+		c, err := net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
+		if err != nil {
+			return 0, 0, fmt.Errorf("reach a port on 127.0.0.1: %w (the demo talks to its node over loopback: is lo up?)", err)
+		}
+		c.Close()
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports[0], ports[1], nil
