@@ -28,7 +28,7 @@ type TargetSizes struct {
 	Target    string          `json:"target"`
 	Phase     capacity.Phase  `json:"phase"`
 	Resources []ResourceSizes `json:"resources"`
-	// Saving is what the recommended sizes cost less in a month; nil without prices.
+	// Saving is what the recommended sizes cost less in a month; nil without prices, and without any limit.
 	Saving   *float64 `json:"saving_per_month,omitempty"`
 	Currency string   `json:"currency,omitempty"`
 }
@@ -42,7 +42,8 @@ type ResourceSizes struct {
 	P95      float64         `json:"p95"`
 	P99      float64         `json:"p99"`
 	Peak     float64         `json:"peak"`
-	// Limit is what holds now, PeakPercent the peak of it; nil where nobody knows the limit.
+	// Limit is what holds now, PeakPercent the peak of it; nil where there is none, or nobody knows it: the host is
+	// no limit of a target's, and nothing is saved of it.
 	Limit       *float64 `json:"limit"`
 	PeakPercent *float64 `json:"peak_percent"`
 	// Phased is the size by the guide's phase; nil in the first week, when what a planner said is doubled
@@ -78,11 +79,11 @@ type sized struct {
 
 var resources = []sized{
 	{
-		policy.CPU, "max by (target) (rate(engramd_target_cpu_seconds_total[2m]))", "min by (target) (engramd_target_cpu_limit_cores)",
+		policy.CPU, "max by (target) (rate(engramd_target_cpu_seconds_total[2m]))", "min by (target) (engramd_target_cpu_limit_cores unless engramd_target_cpu_unlimited == 1)",
 		"max by (target) (rate(engramd_target_cpu_throttled_seconds_total[2m]))", capacity.CPUTarget(), rightsize.CPU, 0.01,
 	},
 	{
-		policy.Memory, "max by (target) (max_over_time(engramd_target_memory_working_set_bytes[2m]))", "min by (target) (engramd_target_memory_limit_bytes)",
+		policy.Memory, "max by (target) (max_over_time(engramd_target_memory_working_set_bytes[2m]))", "min by (target) (engramd_target_memory_limit_bytes unless engramd_target_memory_unlimited == 1)",
 		"max by (target) (increase(engramd_target_oom_kills_total[2m]))", capacity.MemoryTarget(), rightsize.Memory, 1 << 20,
 	},
 	{policy.Storage, "sum by (target) (engram_storage_usage_bytes)", "min by (target) (engram_storage_limit_bytes)", "", capacity.StorageTarget(), nil, 0},
@@ -198,14 +199,11 @@ func (r sized) rightsize(s ResourceSizes, use, limit, evidence History) float64 
 		if i < len(limit.Values) && !math.IsNaN(limit.Values[i]) {
 			held = limit.Values[i]
 		}
-		if math.IsNaN(held) {
-			continue
+		sample := rightsize.Sample{At: use.From.Add(time.Duration(i) * use.Step), Used: v, Limit: held}
+		if sample.Throttled = i < len(evidence.Values) && evidence.Values[i] > throttledFrom; math.IsNaN(held) {
+			sample.Limit = 2 * most // as the live loop has what is not limited
 		}
-		cut := i < len(evidence.Values) && evidence.Values[i] > throttledFrom
-		o.Observe(&st, rightsize.Sample{At: use.From.Add(time.Duration(i) * use.Step), Used: v, Limit: held, Throttled: cut})
-	}
-	if st.First.IsZero() {
-		return s.Peak * (1 + o.Margin)
+		o.Observe(&st, sample)
 	}
 	return o.Want(&st)
 }
@@ -217,7 +215,7 @@ func quantile(sorted []float64, q float64) float64 {
 
 // price says what the recommended sizes cost less than those that are there.
 func (t *TargetSizes) price(p *capacity.Prices) {
-	if p == nil {
+	if p == nil || !slices.ContainsFunc(t.Resources, func(r ResourceSizes) bool { return r.Limit != nil }) {
 		return
 	}
 	now, then := t.sizes(func(r ResourceSizes) float64 {
