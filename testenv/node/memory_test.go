@@ -3,6 +3,7 @@ package node_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -11,16 +12,24 @@ import (
 	"github.com/engramd/engramd/testenv/node"
 )
 
-// An endless is an import that does not end by itself: memory after memory, each known by its number.
+// An endless is an import that does not end by itself, unless it is told to: memory after memory, each known by its number.
 type endless struct {
-	next int // of the next line, from 1
-	left []byte
+	next      int // of the next line, from 1
+	left      []byte
+	perSecond int // lines at most; 0: as fast as they go
+	most      int // lines; 0: no end
 }
 
 func (e *endless) Read(b []byte) (int, error) {
-	for len(e.left) < 64<<10 {
+	if begin := e.next; e.perSecond > 0 {
+		defer func() { <-time.After(time.Duration(e.next-begin) * time.Second / time.Duration(e.perSecond)) }()
+	}
+	for len(e.left) < 64<<10 && (e.most == 0 || e.next < e.most) {
 		e.next++
 		e.left = append(e.left, fmt.Sprintf(`{"id":"%s","content":"%s"}`+"\n", endlessID(e.next), endlessContent(e.next))...)
+	}
+	if len(e.left) == 0 {
+		return 0, io.EOF
 	}
 	n := copy(b, e.left)
 	e.left = e.left[n:]

@@ -1,0 +1,3 @@
+# Check partition and filesystem
+lsblk
+df -h /data
