@@ -134,6 +134,7 @@ type PartID struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	StartedAt time.Time `json:"started_at"`
+	Life      string    `json:"life,omitempty"` // see [Part]
 }
 
 // A Check is one look at whether a change helped.

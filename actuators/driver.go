@@ -89,7 +89,10 @@ type Part struct {
 	ID        string // the platform's own id
 	Name      string
 	StartedAt time.Time
-	Running   bool
+	// Life is the same for as long as what the part was told holds, where that ends by itself: with the
+	// process, or with our being its owner. "" lasts until somebody decides otherwise.
+	Life    string
+	Running bool
 	// Healthy is the platform's own health check: "healthy", "unhealthy", "starting" or "" for none.
 	Healthy   string
 	Restarts  int64

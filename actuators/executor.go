@@ -331,7 +331,7 @@ func (a *Action) Follows(old Action) {
 func PartIDsOf(st State) []PartID {
 	ids := make([]PartID, 0, len(st.Parts))
 	for _, p := range st.Parts {
-		ids = append(ids, PartID{ID: p.ID, Name: p.Name, StartedAt: p.StartedAt})
+		ids = append(ids, PartID{ID: p.ID, Name: p.Name, StartedAt: p.StartedAt, Life: p.Life})
 	}
 	return ids
 }

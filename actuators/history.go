@@ -24,7 +24,7 @@ func (a Action) Since() time.Time {
 // Reversed reports whether st shows that somebody else took back the change of a, the last one of its
 // resource that stayed: every part that the change was made to is back at From within
 // [ReversalPeriod]. Parts are known by name, so that a container that was recreated counts and a pod
-// that is new does not. The caller sets a.ReversedAt, so that it is told and counted once.
+// that is new does not; one whose [Part.Life] is another by now was not told to go back by anybody. The caller sets a.ReversedAt, so that it is told and counted once.
 func Reversed(a Action, st State, now time.Time) bool {
 	if !Stays(a.State) || !a.ReversedAt.IsZero() || now.Sub(a.Since()) > ReversalPeriod || a.Resource.IsOperation() || a.From == a.To {
 		return false
@@ -32,7 +32,7 @@ func Reversed(a Action, st State, now time.Time) bool {
 	back := 0
 	for _, p := range st.Parts {
 		for _, was := range a.Parts {
-			if was.Name != p.Name {
+			if was.Name != p.Name || was.Life != p.Life {
 				continue
 			}
 			got, ok := effective(p, a.Resource)

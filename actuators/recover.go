@@ -90,6 +90,10 @@ func (r *run) somebodyElse(s standing) string {
 	if len(s.from)+len(s.to)+len(s.other) == 0 {
 		return fmt.Sprintf("nothing shows %s any more: somebody else changed %s, and nothing was touched", res, r.a.TargetName)
 	}
+	if len(s.from) > 0 && len(s.to)+len(s.other) == 0 {
+		return fmt.Sprintf("%s is back at %s: %s was restarted without the change, or somebody took it back, and that is the new baseline",
+			res, res.Format(s.seen), r.a.TargetName)
+	}
 	return fmt.Sprintf("%s is at %s, neither %s nor %s: somebody else changed it, and that is the new baseline",
 		res, res.Format(s.seen), res.Format(r.a.From), res.Format(r.a.To))
 }

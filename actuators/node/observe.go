@@ -37,6 +37,7 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 	}
 	p := actuators.Part{
 		ID: c.spec.address(), Name: c.spec.address(), StartedAt: h.StartedAt, Running: true, Healthy: "healthy", Raw: encode(v),
+		Life: h.StartedAt.Format(time.RFC3339Nano) + " " + v.Eviction.Since.Format(time.RFC3339Nano),
 	}
 	if sick || h.Status == "damaged" && len(h.Faults) == 0 {
 		p.Healthy = "unhealthy"

@@ -56,6 +56,7 @@ type eviction struct {
 	WarmMaxRatio  float64   `json:"warm_max_ratio"`
 	HotBytes      int64     `json:"hot_bytes"`
 	Owner         string    `json:"owner"`
+	Since         time.Time `json:"since,omitzero"`
 	Until         time.Time `json:"until,omitzero"`
 }
 

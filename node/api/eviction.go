@@ -39,6 +39,7 @@ type Eviction struct {
 	CriticalThreshold float64   `json:"critical_threshold"`
 	HotBytes          int64     `json:"hot_bytes"`
 	Owner             string    `json:"owner" desc:"who sweeps: node, or who took the settings"`
+	Since             time.Time `json:"since,omitzero" desc:"when the owner took them: what it sets holds as long as it owns them"`
 	Until             time.Time `json:"until,omitzero" desc:"when the ownership ends"`
 }
 
@@ -62,7 +63,7 @@ func settingsOf(s tier.Settings) Eviction {
 	return Eviction{
 		Enabled: p.Enabled, HotThreshold: p.Hot.Threshold, WarmThreshold: p.Warm.Threshold, HotMaxRatio: p.Hot.MaxRatio, WarmMaxRatio: p.Warm.MaxRatio,
 		HotInterval: Duration(p.Hot.Every), WarmInterval: Duration(p.Warm.Every), HighThreshold: p.Pressure.High, CriticalThreshold: p.Pressure.Critical,
-		HotBytes: s.HotBytes, Owner: s.Owner, Until: s.Until,
+		HotBytes: s.HotBytes, Owner: s.Owner, Since: s.Since, Until: s.Until,
 	}
 }
 

@@ -37,6 +37,7 @@ type Settings struct {
 	Policy   Policy
 	HotBytes int64
 	Owner    string
+	Since    time.Time // when the owner took them; zero: it is the node
 	Until    time.Time // zero: for ever
 }
 
@@ -92,6 +93,9 @@ func (k *keeper) change(c Change, at time.Time) (Settings, error) {
 	case c.Owner == Node:
 		next = k.configured
 	default:
+		if next.Owner != c.Owner {
+			next.Since = at
+		}
 		next.Owner, next.Until = c.Owner, time.Time{}
 		if c.TTL > 0 {
 			next.Until = at.Add(c.TTL)

@@ -34,7 +34,7 @@ policies:
       signals: {wal: "sum(engram_wal_size_bytes{target=\"$target\"})"}
       rows:
         - {when: {wal: "< 60MB"}, do: none}
-        - {when: {wal: ">= 60MB"}, for: 2s, do: scale, change: {storage: {retain: 2s}}}
+        - {when: {wal: ">= 60MB"}, for: 2s, do: scale, change: {storage: {retain: 2s, compact: true}}}
   - name: snapshots
     target: memory
     matrix:
@@ -42,13 +42,6 @@ policies:
       rows:
         - {when: {snapshots: "< 4"}, do: none}
         - {when: {snapshots: ">= 4"}, for: 2s, do: scale, change: {storage: {archive: true, prune: true}}}
-  - name: compaction
-    target: memory
-    matrix:
-      signals: {files: "sum(engram_storage_usage_bytes{target=\"$target\", tier=\"base\"})"}
-      rows:
-        - {when: {files: "< 24MB"}, do: none}
-        - {when: {files: ">= 24MB"}, for: 2s, do: scale, change: {storage: {compact: true}}}
 `
 
 // A model is what a node has acknowledged.
