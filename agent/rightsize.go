@@ -96,9 +96,9 @@ func (a *Agent) step(t *target, z *sizer, p config.Rightsize, s policy.Situation
 		at = s.Now
 	}
 	for _, r := range p.Resources {
-		o := sizingOptions(r, p, s)
-		if err := o.Validate(); err != nil {
-			a.log.Debug("right-size policy has nothing to go by", "policy", p.Name, "target", t.cfg.Name, "resource", r, "error", err)
+		o, err := sizingOptions(r, p, s)
+		a.tellUnsized(t, p.Name, r, err)
+		if err != nil {
 			continue
 		}
 		st := z.States[r]
@@ -116,9 +116,21 @@ func (a *Agent) step(t *target, z *sizer, p config.Rightsize, s policy.Situation
 	}
 }
 
+// tellUnsized says, once, that a policy cannot size a resource, and why.
+func (a *Agent) tellUnsized(t *target, name string, r policy.Resource, err error) {
+	if !t.says("size "+string(r)+" by "+name, err) || err == nil {
+		return
+	}
+	a.log.Warn("a right-size policy has nothing to go by", "policy", name, "target", t.cfg.Name, "resource", r, "error", err)
+	a.emit(policy.Event{
+		Type: policy.EventBlind, Severity: policy.Warning, Target: t.cfg.Name, Resource: r,
+		Message: fmt.Sprintf("policy %s does not size %s of %s: %v", name, r, t.cfg.Name, err),
+	})
+}
+
 // sizingOptions are the policy for one resource of one target: within the target's limits, else what
-// the host has without its reserve.
-func sizingOptions(r policy.Resource, p config.Rightsize, s policy.Situation) rightsize.Options {
+// the host has without its reserve. Where the target may be on any host there is nothing without limits.
+func sizingOptions(r policy.Resource, p config.Rightsize, s policy.Situation) (rightsize.Options, error) {
 	unit, least := 1000.0, 0.01
 	o := rightsize.CPU(0, 0)
 	if r == policy.Memory {
@@ -132,11 +144,13 @@ func sizingOptions(r policy.Resource, p config.Rightsize, s policy.Situation) ri
 	}
 	if n, ok := b.Max.Amount(); ok {
 		o.Max = float64(n) / unit
+	} else if s.Host.Skip != "" {
+		return o, fmt.Errorf("limits.%s.max is not set, and how much there is this agent cannot know (%s): set it", r, s.Host.Skip)
 	}
 	if s.Target.Apply[r] == policy.ApplyRestart {
 		o.ActionCost = rightsize.RestartCost
 	}
-	return o
+	return o, o.Validate()
 }
 
 // sampleOf is what a use tells of one resource. What was not measured is unknown.

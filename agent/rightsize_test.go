@@ -68,6 +68,25 @@ func TestRightsizeFollowsDemandDownAndUp(t *testing.T) {
 	})
 }
 
+// TestRightsizeOfWhatMayBeAnywhere has a target on hosts that the agent does not know, and no limit to go by.
+func TestRightsizeOfWhatMayBeAnywhere(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		s, _ := wanting(4000, 0.5)
+		w.files["agent.yaml"] = strings.Replace(following, "max: 4", "", 1)
+		w.driver.Add("app", s)
+		w.prepare = func(a *Agent) {
+			p := a.opts.Registry[fake.Name]
+			p.Admission = "the kubelet"
+			a.opts.Registry[fake.Name] = p
+		}
+		w.start("agent.yaml")
+		w.pass(20 * time.Minute)
+		if n := strings.Count(w.trace.String(), "policy size does not size cpu of app: limits.cpu.max is not set"); n != 1 {
+			t.Errorf("told %d times, want once:\n%s", n, w.trace)
+		}
+	})
+}
+
 // TestGrowthOnEvidenceIsNeverHeld has neither budget nor cooldown left, and a decrease under validation.
 func TestGrowthOnEvidenceIsNeverHeld(t *testing.T) {
 	s, demand := wanting(4000, 0.5)

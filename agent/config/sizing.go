@@ -96,8 +96,22 @@ func (r *resolver) rightsizeOf(s *policySection, t *Target, resource policy.Reso
 		}
 	}
 	if b := t.Limits[resource]; b.Max.IsUnset() && r.owns(t, resource) {
+		if who := r.admission(t); who != "" {
+			r.warnOf(t, r.at(place), fmt.Sprintf("policy %s: limits.%s.max of %s is not set, and %s decides what there is room for: %[2]s is not sized until it is", s.Name, resource, targetHere, who))
+			return
+		}
 		r.warnOf(t, r.at(place), fmt.Sprintf("policy %s: nothing but the host bounds %s of %s: limits.%s.max is not set", s.Name, resource, targetHere, resource))
 	}
+}
+
+// admission names who judges whether there is room for a target, "" for the agent on its own host.
+func (r *resolver) admission(t *Target) string {
+	for _, platform := range t.Drivers {
+		if who := r.registry[platform].Admission; who != "" {
+			return who
+		}
+	}
+	return ""
 }
 
 // schedule resolves a policy that bounds targets by the clock.
