@@ -16,15 +16,8 @@ import (
 	"github.com/engramd/engramd/policy/capacity"
 )
 
-// reportTimes are when each kind of report is due, on the host's clock, and how far back it looks.
-var reportTimes = map[string]struct {
-	cron   string
-	period time.Duration
-}{
-	"weekly":    {"0 6 * * 1", 7 * 24 * time.Hour},
-	"monthly":   {"0 6 1 * *", 30 * 24 * time.Hour},
-	"quarterly": {"0 6 1 1,4,7,10 *", 90 * 24 * time.Hour},
-}
+// reportTimes are when each kind of report is due, on the host's clock.
+var reportTimes = map[string]string{"weekly": "0 6 * * 1", "monthly": "0 6 1 * *", "quarterly": "0 6 1 1,4,7,10 *"}
 
 // reports is what the loop remembers of reports.
 type reports struct {
@@ -49,15 +42,14 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 			a.reported(now)
 		}
 	}
-	when := reportTimes[cfg.Every]
-	times, err := cron.ParseStandard(when.cron)
+	times, err := cron.ParseStandard(reportTimes[cfg.Every])
 	if err != nil || now.Before(times.Next(r.last)) {
 		return
 	}
 	r.writing = true
 	dir, from := a.loop.cfg.DataDir, a.recorded
 	a.loop.beside.Go(func() {
-		path, text, err := writeReport(ctx, from, *cfg, dir, now, when.period)
+		path, text, err := writeReport(ctx, from, *cfg, dir, now)
 		_, _ = call(ctx, a.inbox, func() (struct{}, error) {
 			r.writing = false
 			a.reported(now)
@@ -82,8 +74,8 @@ func (a *Agent) reported(now time.Time) {
 }
 
 // writeReport analyses a period and writes it to data_dir/reports, whole or not at all. text is for people.
-func writeReport(ctx context.Context, q sizing.Querier, cfg config.Report, dataDir string, now time.Time, period time.Duration) (path, text string, err error) {
-	o := sizing.AnalyzeOptions{Now: now, Period: period}
+func writeReport(ctx context.Context, q sizing.Querier, cfg config.Report, dataDir string, now time.Time) (path, text string, err error) {
+	o := sizing.AnalyzeOptions{Now: now, Period: cfg.Period()}
 	if cfg.Prices != "" {
 		var p capacity.Prices
 		if p, err = sizing.ReadPrices(cfg.Prices); err != nil {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 // A Report is what targets used and should have, written to data_dir/reports at regular times.
@@ -13,11 +14,29 @@ type Report struct {
 	Prices string `yaml:"prices,omitempty"`
 }
 
+// Period is how far back a report looks.
+func (r Report) Period() time.Duration {
+	const day = 24 * time.Hour
+	switch r.Every {
+	case "monthly":
+		return 30 * day
+	case "quarterly":
+		return 90 * day
+	}
+	return 7 * day
+}
+
 func (r *Report) setDefaults() { r.Every = "weekly" }
 
 func (r *resolver) report() {
 	r.cfg.Report = r.doc.Report
-	if r.doc.Report == nil || r.doc.Report.Prices == "" {
+	if r.doc.Report == nil {
+		return
+	}
+	if period, kept := r.doc.Report.Period(), r.doc.Metrics.Retention; period > kept {
+		r.warn(r.at("report.every"), fmt.Sprintf("report: a %s one looks back %s, and samples are kept for %s only (metrics.retention)", r.doc.Report.Every, formatDuration(period), formatDuration(kept)))
+	}
+	if r.doc.Report.Prices == "" {
 		return
 	}
 	if _, err := os.Stat(r.doc.Report.Prices); err != nil {
