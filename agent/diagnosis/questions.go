@@ -29,6 +29,7 @@ var targetQuestions = map[diagnose.Measure]string{
 	diagnose.GOMAXPROCS:         `min(min_over_time(go_sched_gomaxprocs_threads{$sel}[$range]))`,
 	diagnose.LockWaiters:        `max(rate(go_sync_mutex_wait_total_seconds_total{$sel}[$range]))`,
 	diagnose.SchedLatency:       `histogram_quantile(0.99, sum by (le) (rate(go_sched_latencies_seconds_bucket{$sel}[$range])))`,
+	diagnose.RunQueue:           `max(rate(engram_cpu_wait_seconds_total{$sel}[$range]))`,
 	diagnose.GCShare:            `max(rate(go_cpu_classes_gc_total_cpu_seconds_total{$sel}[$range])) / max(rate(process_cpu_seconds_total{$sel}[$range]))`,
 	diagnose.InFlight:           `sum(avg_over_time(engram_operations_in_flight{$sel}[$range]))`,
 	diagnose.MemoryUse:          `max(max_over_time(engram_memory_pressure_ratio{$sel}[$range]))`,
@@ -72,21 +73,28 @@ func cost(ago string) string {
 	return `(sum(rate(process_cpu_seconds_total{$sel}[$range]` + ago + `)) / sum(rate(engram_operation_duration_seconds_count{$sel,operation=~"spreading|` + apiOperations + `"}[$range]` + ago + `)))`
 }
 
+// firstTold is how many seconds ago the target told something first, within the range.
+const firstTold = `time() - min(min_over_time(timestamp(up{$sel} == 1)[$range:$every]))`
+
 // questions returns the expressions for a question.
 func questions(q Question) map[diagnose.Measure]string {
 	all := maps.Clone(targetQuestions)
 	if q.Local {
 		maps.Copy(all, hostQuestions)
 	}
-	span := max(q.To.Sub(q.From), 3*q.Interval, time.Second)
 	if before := q.To.Sub(q.Change); !q.Change.IsZero() && before > 0 {
 		all[diagnose.CostGrowth] = cost("") + " / " + cost(" offset "+seconds(before))
 	}
-	fill := strings.NewReplacer("$sel", "target="+strconv.Quote(q.Target), "$range", seconds(span))
 	for m, expr := range all {
-		all[m] = fill.Replace(expr)
+		all[m] = fill(expr, q)
 	}
 	return all
+}
+
+// fill writes the target and the range into an expression.
+func fill(expr string, q Question) string {
+	span := max(q.To.Sub(q.From), 3*q.Interval, time.Second)
+	return strings.NewReplacer("$sel", "target="+strconv.Quote(q.Target), "$range", seconds(span), "$every", seconds(q.Interval)).Replace(expr)
 }
 
 // seconds writes a duration as PromQL takes it.

@@ -64,6 +64,9 @@ func (t teller) cpu(r *reading) {
 	if r.cpuTime != nil {
 		t.counter("cpu_seconds_total", "CPU time of this process.", r.cpuTime.Seconds())
 	}
+	if r.cpuWait != nil {
+		t.counter("cpu_wait_seconds_total", "Time in which threads of this process were ready and waited for a core.", r.cpuWait.Seconds())
+	}
 	for core, used := range r.coresUsed {
 		t.gauge("host_cpu_utilization_percent", "Use of each core of the machine in the last 15 s, by everybody.", used, "core", strconv.Itoa(core))
 	}

@@ -40,6 +40,7 @@ type Metrics struct {
 	opts     Options
 	ops      *Operations
 	machine  machine
+	waiting  waiting
 	surveyor surveyor
 	history  history
 	registry *prometheus.Registry

@@ -17,6 +17,7 @@ type reading struct {
 	cpuLimit   *float64         // cores
 	cpuUsed    *float64         // per cent of cpuLimit
 	cpuTime    *time.Duration   // of this process since its start
+	cpuWait    *time.Duration   // for a core, of its threads
 	coresUsed  map[int]float64  // per cent
 	memory     memoryReading    //
 	disk       *diskUsage       //
@@ -60,7 +61,7 @@ func (m *Metrics) read() reading {
 	r.tally = m.ops.tally()
 	l := m.machine.look()
 	maps.Copy(r.unknown, l.faults)
-	r.cpuTime = l.cpu
+	r.cpuTime, r.cpuWait = l.cpu, m.waiting.look(m.opts.Root)
 	if limit, err := m.machine.cpuLimit(); err != nil {
 		r.unknown["cpu_limit"] = err
 	} else {

@@ -46,12 +46,14 @@ func newWorld(t *testing.T, files map[string]string) *world {
 	t.Helper()
 	w := &world{t: t, root: t.TempDir(), data: t.TempDir(), now: time.Unix(1_800_000_000, 0), state: full()}
 	all := map[string]string{
-		"proc/self/task/1/status": "Name:\tx\nCpus_allowed_list:\t0-1\n",
-		"proc/self/task/2/status": "Cpus_allowed_list:\t1-3\n",
-		"proc/self/cgroup":        "0::/\n",
-		"proc/self/mountinfo":     "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-		"sys/fs/cgroup/cpu.max":   "200000 100000\n",
-		"proc/stat":               "cpu 9 9 9 9 9\ncpu0 100 0 100 800 0 0 0 0 0 0\ncpu1 0 0 0 1000 0 0 0 0 0 0\nintr 1\n",
+		"proc/self/task/1/status":    "Name:\tx\nCpus_allowed_list:\t0-1\n",
+		"proc/self/task/2/status":    "Cpus_allowed_list:\t1-3\n",
+		"proc/self/task/1/schedstat": "4000000000 1500000000 12\n",
+		"proc/self/task/2/schedstat": "1000000000 500000000 7\n",
+		"proc/self/cgroup":           "0::/\n",
+		"proc/self/mountinfo":        "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		"sys/fs/cgroup/cpu.max":      "200000 100000\n",
+		"proc/stat":                  "cpu 9 9 9 9 9\ncpu0 100 0 100 800 0 0 0 0 0 0\ncpu1 0 0 0 1000 0 0 0 0 0 0\nintr 1\n",
 	}
 	maps.Copy(all, files)
 	for name, text := range all {
