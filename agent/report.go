@@ -22,9 +22,13 @@ var reportTimes = map[string]string{"weekly": "0 6 * * 1", "monthly": "0 6 1 * *
 // reports is what the loop remembers of reports.
 type reports struct {
 	last    time.Time // that one was made, or since when one is waited for
+	again   time.Time // before which one that failed is not tried again
 	read    bool      // last was read from the journal
 	writing bool
 }
+
+// reportAgain is after how long a report that could not be made is tried again.
+const reportAgain = 24 * time.Hour
 
 const reportKey = "report/last"
 
@@ -43,7 +47,7 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 		}
 	}
 	times, err := cron.ParseStandard(reportTimes[cfg.Every])
-	if err != nil || now.Before(times.Next(r.last)) {
+	if err != nil || now.Before(times.Next(r.last)) || now.Before(r.again) {
 		return
 	}
 	r.writing = true
@@ -52,10 +56,13 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 		path, text, err := writeReport(ctx, from, *cfg, dir, now)
 		_, _ = call(ctx, a.inbox, func() (struct{}, error) {
 			r.writing = false
-			a.reported(now)
 			e := policy.Event{Type: policy.EventAgent, Severity: policy.Info, Message: text, Details: map[string]string{"report": path}}
 			if err != nil {
-				e.Severity, e.Message, e.Details = policy.Warning, fmt.Sprintf("the %s report was not made: %v", cfg.Every, err), nil
+				r.again = now.Add(reportAgain)
+				e.Severity, e.Details = policy.Warning, nil
+				e.Message = fmt.Sprintf("the %s report was not made, and is tried again in %s: %v", cfg.Every, policy.FormatDuration(reportAgain), err)
+			} else {
+				a.reported(now)
 			}
 			a.emit(e)
 			return struct{}{}, nil

@@ -28,7 +28,7 @@ func (c constant) QueryRange(_ context.Context, _ string, r promv1.Range, _ ...p
 }
 
 // inReportingWorld runs an agent that reports weekly. Virtual time begins on a Saturday.
-func inReportingWorld(t *testing.T, from constant, story func(w *world)) {
+func inReportingWorld(t *testing.T, from sizing.Querier, story func(w *world)) {
 	inEmptyWorld(t, "", func(w *world) {
 		w.files["agent.yaml"] = "version: 1\nmetrics: {interval: 1h}\ntargets: [{name: app, fake: {service: app}}]\nreport: {every: weekly}\n"
 		w.driver.Add("app", busy(1000, 0.5))
@@ -84,6 +84,23 @@ func TestAReportThatFailsIsToldAndNotRepeatedAtOnce(t *testing.T) {
 		}
 		if n := strings.Count(w.trace.String(), "report was not made"); n != 1 {
 			t.Errorf("told %d times, want once:\n%s", n, w.trace.String())
+		}
+	})
+}
+
+// TestAReportThatFailedIsMadeTheDayAfter has nobody who answers on Monday, and somebody on Tuesday.
+func TestAReportThatFailedIsMadeTheDayAfter(t *testing.T) {
+	from := &constant{errors.New("away")}
+	inReportingWorld(t, from, func(w *world) {
+		w.pass(60 * time.Hour)
+		from.err = nil
+		w.pass(24 * time.Hour)
+		if got := w.reports(); len(got) != 1 || !strings.HasSuffix(got[0], "weekly-2000-01-04.json") {
+			t.Errorf("%v, want Tuesday's", got)
+		}
+		w.pass(5 * 24 * time.Hour)
+		if got := w.reports(); len(got) != 1 {
+			t.Errorf("%v before the next Monday", got)
 		}
 	})
 }
