@@ -25,6 +25,9 @@ func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.Diagn
 	case ago > diagnoseAtMost+time.Minute: // the client's clock may differ
 		return nil, api.Invalid("what a target used is remembered for 2h").WithRemedy("ask for less, and use engramd analyze for days")
 	}
+	if a.started.After(from) {
+		from = a.started // nothing was measured before
+	}
 	names, err := call(ctx, a.inbox, func() ([]string, error) {
 		if q.Target == "" {
 			return a.loop.names(), nil

@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/cgroup"
+	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/agent/telemetry"
 	"github.com/engramd/engramd/policy"
 )
@@ -18,6 +20,9 @@ type measurer interface {
 // measuredTarget is the target as the collectors read it.
 func (a *Agent) measuredTarget(t *target) telemetry.Target {
 	one := telemetry.Target{Name: t.cfg.Name, Observe: t.observer.observe, PerPart: len(a.reconcilers(t)) > 0, Gauges: a.gauges(t)}
+	if a.node.host != nil && config.SameNode(t.cfg.NodeURL, a.node.host.URL()) {
+		one.PID = os.Getpid()
+	}
 	if len(t.cfg.Drivers) == 0 {
 		return one
 	}

@@ -43,8 +43,8 @@ func embeddedURL(doc *document) (string, bool) {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(number)), true
 }
 
-// sameNode reports whether a URL leads to the node at another one.
-func sameNode(text, node string) bool {
+// SameNode reports whether a URL leads to the node at another one.
+func SameNode(text, node string) bool {
 	u, err := url.Parse(text)
 	n, nodeErr := url.Parse(node)
 	return text != "" && err == nil && nodeErr == nil && u.Port() == n.Port() && sameHost(u.Hostname(), n.Hostname())
@@ -56,7 +56,7 @@ func (r *resolver) lookAfterNode() {
 	if _, built := r.registry[nodePlatform]; !ok || !built || !r.doc.Node.Enabled {
 		return
 	}
-	if slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return sameNode(t.NodeURL, at) }) {
+	if slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
 		return
 	}
 	if r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
@@ -106,7 +106,7 @@ func (r *resolver) embedded(seen map[string]string) {
 		one.Target = r.cfg.Targets[len(r.cfg.Targets)-1].Name
 	}
 	for _, s := range r.doc.Metrics.Scrape {
-		if !sameNode(s.URL, at) {
+		if !SameNode(s.URL, at) {
 			continue
 		}
 		if one.Target != "" && s.Target != one.Target {
@@ -114,7 +114,7 @@ func (r *resolver) embedded(seen map[string]string) {
 		}
 		return
 	}
-	if r.embeddedAt == "" && slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return sameNode(t.NodeURL, at) }) {
+	if r.embeddedAt == "" && slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
 		return
 	}
 	if r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {

@@ -47,6 +47,7 @@ func Gather(ctx context.Context, s Senses, q Question) []diagnose.Number {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	use := s.Used(q.Target, q.From, q.To)
+	q = q.covered(ctx, s)
 	q.Local = q.Local || use.Runtime != nil || use.RunQueue != nil
 	answers := ask(ctx, s, q, questions(q))
 	numbers := answers.numbers()
@@ -55,6 +56,19 @@ func Gather(ctx context.Context, s Senses, q Question) []diagnose.Number {
 		numbers = append(numbers, diagnose.Number{Measure: diagnose.CoresUsed, Value: cores})
 	}
 	return numbers
+}
+
+// covered is the question without the time before the target told anything: over that a rate would be made too
+// small.
+func (q Question) covered(ctx context.Context, s Senses) Question {
+	r := s.Read(ctx, fill(firstTold, q), q.To)
+	if !r.Known || r.Value < 0 {
+		return q
+	}
+	if first := q.To.Add(-time.Duration(min(r.Value, 1e9) * float64(time.Second))); first.After(q.From) {
+		q.From = first
+	}
+	return q
 }
 
 // answers are what the expressions had for a value.

@@ -72,7 +72,12 @@ func (c *collector) measureOneAway(ctx context.Context, p actuators.Part, ids []
 	// more is known than its limits say.
 	group := cgroup.Group{Path: "away/" + p.ID + "/" + p.StartedAt.UTC().Format(time.RFC3339Nano)}
 	before, _ := c.ring.newest(p.ID)
-	return away{measurement: measured(at, p, group, st, &cgroup.Capacity{}, before, ids)}
+	m := measured(at, p, group, st, &cgroup.Capacity{}, before, ids)
+	if t := c.threadsOf(p); t != nil {
+		m.threads(t, ids)
+		m.network(c.root, t.pid, ids)
+	}
+	return away{measurement: m}
 }
 
 func setUnknown(q *policy.Quantity, platform policy.Quantity) {

@@ -51,6 +51,9 @@ type Target struct {
 	// Measure reads a part that runs, but has no process and no cgroup on this host; nil if the
 	// platform cannot tell. What it does not know is absent.
 	Measure func(ctx context.Context, p actuators.Part) (cgroup.Stats, error)
+	// PID is the process on this host, if it is known, of a target whose platform names none: its threads
+	// and its network are read. 0 is unknown.
+	PID int
 	// Gauges measures what belongs to the target and no part of it, such as its volume; nil if there is
 	// nothing. What it cannot tell is absent.
 	Gauges func(ctx context.Context) ([]actuators.Gauge, error)

@@ -146,7 +146,7 @@ func (c *collector) observe(ctx context.Context) ([]actuators.Part, error) {
 		}
 	}
 	for key := range c.threads {
-		if !slices.ContainsFunc(c.parts, func(p actuators.Part) bool { return keyOf(p) == key }) {
+		if !slices.ContainsFunc(c.parts, func(p actuators.Part) bool { return keyOf(c.placed(p)) == key }) {
 			delete(c.threads, key)
 		}
 	}

@@ -48,13 +48,21 @@ type threadCounts struct {
 	busiest      float64 // NaN before there are two readings
 }
 
+// placed is a part with its process, where that is known and the platform names none. c.mu is held.
+func (c *collector) placed(p actuators.Part) actuators.Part {
+	if isAway(p) {
+		p.PID = c.target.PID
+	}
+	return p
+}
+
 // threadsOf returns what follows a part's threads, nil for one without a process on this host.
 func (c *collector) threadsOf(p actuators.Part) *threads {
-	if p.PID == 0 {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if p = c.placed(p); p.PID == 0 {
+		return nil
+	}
 	t := c.threads[keyOf(p)]
 	if t == nil {
 		t = &threads{root: c.root, pid: p.PID}

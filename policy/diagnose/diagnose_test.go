@@ -70,9 +70,13 @@ func TestDiagnose(t *testing.T) {
 			map[diagnose.Cause]diagnose.Verdict{diagnose.Load: diagnose.RuledOut, diagnose.CPU: diagnose.RuledOut},
 			"lock contention (15.1 goroutines wait for a lock at any time)",
 		},
-		"a lock, and no more is known": {n(diagnose.LockWaiters, 1), []diagnose.Cause{diagnose.Lock}, nil, "lock contention (1 goroutines wait for a lock at any time)"},
+		"a lock, and no more is known": {n(diagnose.LockWaiters, 1), []diagnose.Cause{diagnose.Lock}, nil, "lock contention (1 goroutine waits for a lock at any time)"},
 		"some wait for a lock among many requests": {
 			but(diagnose.LockWaiters, 0.6, diagnose.InFlight, 100, diagnose.CoresUsed, 3.9, diagnose.RunQueue, 8), []diagnose.Cause{diagnose.CPU}, nil, "",
+		},
+		"workers wait for a lock, and many for a worker": {
+			but(diagnose.LockWaiters, 0.97, diagnose.InFlight, 60, diagnose.QueueDepth, 58), []diagnose.Cause{diagnose.Lock},
+			map[diagnose.Cause]diagnose.Verdict{diagnose.Spreading: diagnose.Likely}, "",
 		},
 		"all cores are used": {
 			but(diagnose.CoresUsed, 3.8, diagnose.RunQueue, 12, diagnose.BusiestThread, 0.95), []diagnose.Cause{diagnose.CPU},

@@ -67,7 +67,7 @@ const (
 // Derived measures are made of others; they may be given, too.
 const (
 	CPUUse             Measure = "cpu_use"             // CoresUsed / CoresLimit
-	LockShare          Measure = "lock_share"          // LockWaiters / InFlight
+	LockShare          Measure = "lock_share"          // LockWaiters / (InFlight - QueueDepth)
 	WholeCores         Measure = "whole_cores"         // CoresUsed if that is close to a whole number, with room beside; else 0
 	ProcsShare         Measure = "gomaxprocs_share"    // GOMAXPROCS / CoresLimit
 	SpreadingShare     Measure = "spreading_share"     // of the time of all work
@@ -105,7 +105,7 @@ var measures = map[Measure]about{
 	HostIOWait:    {say: percent("the host's cores wait for a disk %s of the time")},
 	SchedLatency:  {say: seconds("goroutines wait up to %s (P99) for a thread")},
 	GOMAXPROCS:    {say: plain("GOMAXPROCS is %s"), smaller: true},
-	LockWaiters:   {say: plain("%s goroutines wait for a lock at any time"), hint: askGo},
+	LockWaiters:   {say: lockWaiters, hint: askGo},
 	InFlight:      {say: plain("%s requests are under way")},
 	GCShare:       {say: percent("the garbage collector takes %s of the CPU time"), hint: "the target exposes no go_cpu_classes_gc_total_cpu_seconds_total"},
 
@@ -141,7 +141,7 @@ var measures = map[Measure]about{
 	CostGrowth:        {say: plain("an operation costs %s times the CPU time of before the change"), hint: "CPU time per operation before and after a change"},
 
 	CPUUse:             {say: percent("it uses %s of the cores that it can use"), hint: askThreads},
-	LockShare:          {say: percent("%s of the requests under way wait for a lock")},
+	LockShare:          {say: percent("%s of the requests that are worked on wait for a lock")},
 	WholeCores:         {say: busyThreads},
 	ProcsShare:         {say: percent("GOMAXPROCS is %s of the cores that it can use"), smaller: true},
 	SpreadingShare:     {say: percent("spreading takes %s of the time of all work"), hint: askNode},
@@ -165,6 +165,13 @@ func seconds(format string) func(float64) string {
 		}
 		return fmt.Sprintf(format, number(v)+" s")
 	}
+}
+
+func lockWaiters(v float64) string {
+	if n := number(v); n != "1" {
+		return n + " goroutines wait for a lock at any time"
+	}
+	return "1 goroutine waits for a lock at any time"
 }
 
 func busyThreads(v float64) string {
