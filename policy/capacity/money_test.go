@@ -51,6 +51,20 @@ func TestNoInstanceIsLargeEnough(t *testing.T) {
 	}
 }
 
+func TestPricesThatCannotBe(t *testing.T) {
+	for name, spoil := range map[string]func(p *capacity.Prices){
+		"core_per_month: 1e+308": func(p *capacity.Prices) { p.Core = new(1e308) },
+		"price_per_month: 1e+13": func(p *capacity.Prices) { p.Instances[0].Month = 1e13 },
+		"network_gib":            func(p *capacity.Prices) { p.NetworkGiB = new(math.Inf(1)) },
+	} {
+		p := prices()
+		spoil(&p)
+		if err := p.Validate(); !errors.Is(err, capacity.ErrImpossible) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestCostOfASize(t *testing.T) {
 	got := prices().OfSize(capacity.Size{MilliCPU: 2500, MemoryBytes: 4 << 30, StorageBytes: 100 << 30})
 	if math.Abs(got.Total-(50+12+10)) > 1e-9 || len(got.Missing) != 0 {

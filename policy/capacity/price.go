@@ -3,7 +3,6 @@ package capacity
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -66,17 +65,26 @@ func (p Prices) Validate() error {
 		{"storage_gib_per_month", p.StorageGiB}, {"network_gib", p.NetworkGiB},
 	} {
 		if k.v != nil {
-			c.amount(k.name, *k.v)
+			c.price(k.name, *k.v)
 		}
 	}
 	for _, i := range p.Instances {
 		c.positive("instance "+i.Name+": vcpu", i.VCPU)
-		c.amount("instance "+i.Name+": price_per_month", i.Month)
+		c.price("instance "+i.Name+": price_per_month", i.Month)
 		if i.MemoryBytes <= 0 {
 			c.fault("instance %s: memory_bytes: %d is not above 0", i.Name, i.MemoryBytes)
 		}
 	}
 	return c.err()
+}
+
+// mostMoney is more than anything costs: what is above it is a mistake, and its sums might be no numbers.
+const mostMoney = 1e12
+
+func (c *checks) price(name string, v float64) {
+	if c.amount(name, v) && v > mostMoney {
+		c.fault("%s: %v is more than anything costs", name, v)
+	}
 }
 
 // OfSize is what cores, memory and storage cost by themselves.
@@ -123,8 +131,5 @@ func (p Prices) Suggest(e Estimate) (Suggestion, error) {
 	c.add(&c.Storage, "storage_gib_per_month", p.StorageGiB, float64(need.StorageBytes)/gib)
 	c.add(&c.Network, "network_gib", p.NetworkGiB, float64(e.NetworkBytes)*SecondsPerMonth/gib)
 	c.Total = c.Compute + c.Storage + c.Network
-	if math.IsInf(c.Total, 0) {
-		return Suggestion{}, fmt.Errorf("%w: the price of a month is beyond what a number can be", ErrImpossible)
-	}
 	return Suggestion{best, c}, nil
 }
