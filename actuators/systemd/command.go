@@ -31,7 +31,12 @@ func (p *planner) command(strategy policy.Strategy) string {
 				lines = append(lines, fmt.Sprintf("mkdir -p %s && printf '%%s\\n' '[%s]' %s >> %s", shellWord(filepath.Dir(own)), section(c.Unit), shellWords(strings.Split(inDropIn(s.Key, s.Value), "\n")), shellWord(own)))
 				reload = true
 			case byClearing:
-				removed = append(removed, c.places().controlFile(c.Unit, s.Key))
+				if p.facts.Layers[s.Key].Control != nil {
+					removed = append(removed, c.places().controlFile(c.Unit, s.Key))
+				}
+				if p.facts.Layers[s.Key].Own != nil {
+					lines = append(lines, fmt.Sprintf("sed -i '/^%s=/d' %s", s.Key, shellWord(own)))
+				}
 				reload = true
 			}
 		}

@@ -152,6 +152,15 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// TestCommandThatSetsFree takes a limit out of the driver's own drop-in.
+func TestCommandThatSetsFree(t *testing.T) {
+	const own = "/run/systemd/system/worker.service.d/" + systemd.OwnDropIn
+	s := scenario{dropIns: map[string]string{own[1:]: "[Service]\nCPUQuota=50%\n"}, resource: policy.CPU, to: policy.Unlimited()}
+	if got, want := s.set(t).plan.Command, "sed -i '/^CPUQuota=/d' "+own+"\nsystemctl daemon-reload"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 // TestCommandInAShell has the name of a unit that a shell would change, and a directory that is not there yet.
 func TestCommandInAShell(t *testing.T) {
 	const name = `a\x2db.service`
