@@ -96,10 +96,10 @@ e2e-kubernetes: build ## a whole Kubernetes node, in namespaces of its own (its 
 	ENGRAMD_E2E=kubernetes ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
 		$(GO) test -count=1 -p 1 -parallel 4 -timeout 60m -run E2E ./actuators/kubernetes/... ./deploy/kubernetes/... ./testenv/kubernetes/... ./testenv/kubeloop/...
 
-e2e-node: build ## the memory node with the guide's commands, WordNet, cut power and full memory
+e2e-node: build ## the memory node with the guide's commands, WordNet, cut power and full memory, and engramd looking after it
 	@mkdir -p $(ARTIFACTS)
 	ENGRAMD_E2E=node ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
-		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./node/... ./testenv/node ./testenv/demo
+		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./node/... ./testenv/node ./testenv/nodeloop ./testenv/demo
 
 # What `engramd node bench` is told: sizes that are measured in some minutes. Those of docs/benchmarks.md:
 # make bench NODE_BENCH='--memories 10000,100000,1000000 --spread-memories 5000000'

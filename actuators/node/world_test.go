@@ -30,6 +30,7 @@ type world struct {
 	driver *driver.Driver
 	url    string
 	target policy.Target
+	served http.Handler // the node's API
 	// front, if not nil, answers instead of the node when it returns true.
 	front atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 	asked atomic.Int64 // requests that would change something
@@ -50,7 +51,7 @@ func begin(t *testing.T, opts node.Options) *world {
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	w := &world{node: n, driver: driver.New(nil)}
-	served := api.New(n, api.Options{})
+	w.served = api.New(n, api.Options{})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
 			w.asked.Add(1)
@@ -58,7 +59,7 @@ func begin(t *testing.T, opts node.Options) *world {
 		if front := w.front.Load(); front != nil && (*front)(rw, r) {
 			return
 		}
-		served.ServeHTTP(rw, r)
+		w.served.ServeHTTP(rw, r)
 	}))
 	w.url = server.URL
 	w.target = policy.Target{Name: "engram", Specs: map[string]any{"node": &driver.Spec{URL: w.url}}}
@@ -85,11 +86,16 @@ func begin(t *testing.T, opts node.Options) *world {
 	return w
 }
 
-// says has the front answer everything with this status.
-func (w *world) says(status int) {
-	w.instead(func(rw http.ResponseWriter, _ *http.Request) bool {
-		rw.WriteHeader(status)
-		return true
+// older has the node not know what came later.
+func (w *world) older() {
+	w.instead(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case "/api/v1/admin/memory", "/api/v1/admin/storage/wal", "/api/v1/admin/storage/snapshots/settings":
+			rw.WriteHeader(http.StatusNotFound)
+			_, _ = rw.Write([]byte(`{"type":"urn:engramd:problem:no-endpoint","title":"Not Found","status":404}`))
+			return true
+		}
+		return false
 	})
 }
 
