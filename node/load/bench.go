@@ -27,7 +27,9 @@ func benches() []bench {
 		{"import", "bulk import of lines over HTTP, until all are durable", true, false, benchImport},
 		{"spread", "spreads of three hops against a bare loop", true, true, benchSpread},
 		{"get", "reads by tier, alone and beside a snapshot or a sweep", true, true, benchGet},
+		{"pinning", "spreads by workers that are kept to their cores, against as many that are not", true, true, benchPinning},
 		{"memory", "what the process takes of memory", true, true, benchMemory},
+		{"recall", "recalls of 20 hits, alone and beside a sweep of everything", true, true, benchRecall},
 		{"restart", "from start to first answer, after a clean end and after SIGKILL", true, true, benchRestart},
 	}
 }
