@@ -49,7 +49,11 @@ func Gather(ctx context.Context, s Senses, q Question) []diagnose.Number {
 	use := s.Used(q.Target, q.From, q.To)
 	q = q.covered(ctx, s)
 	q.Local = q.Local || use.Runtime != nil || use.RunQueue != nil
-	answers := ask(ctx, s, q, questions(q))
+	exprs := questions(q)
+	if use.RunQueue != nil {
+		delete(exprs, diagnose.RunQueue) // that is nearer than what a node tells of itself
+	}
+	answers := ask(ctx, s, q, exprs)
 	numbers := answers.numbers()
 	numbers = append(numbers, ofUsage(use)...)
 	if cores, ok := coresUsed(use, answers); ok {
