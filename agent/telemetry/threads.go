@@ -203,7 +203,7 @@ func family(root string, pid int) []int {
 			if err != nil {
 				continue
 			}
-			for _, f := range strings.Fields(string(text)) {
+			for f := range strings.FieldsSeq(string(text)) {
 				if child, err := strconv.Atoi(f); err == nil && len(all) < maxProcesses {
 					all = append(all, child)
 				}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,14 +25,14 @@ func (x tree) thread(pid, tid int, run, wait float64, state string, children ...
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		x.t.Fatal(err)
 	}
-	list := ""
+	var list strings.Builder
 	for _, c := range children {
-		list += fmt.Sprint(c, " ")
+		list.WriteString(fmt.Sprint(c, " "))
 	}
 	for name, text := range map[string]string{
 		"schedstat": fmt.Sprintf("%.0f %.0f 7\n", run*1e9, wait*1e9),
 		"stat":      fmt.Sprintf("%d (a) S (b)) %s 1 2 3\n", tid, state),
-		"children":  list,
+		"children":  list.String(),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			x.t.Fatal(err)

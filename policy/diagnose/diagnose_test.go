@@ -78,6 +78,9 @@ func TestDiagnose(t *testing.T) {
 			but(diagnose.LockWaiters, 0.97, diagnose.InFlight, 60, diagnose.QueueDepth, 58), []diagnose.Cause{diagnose.Lock},
 			map[diagnose.Cause]diagnose.Verdict{diagnose.Spreading: diagnose.Likely}, "",
 		},
+		"who waits for a worker is not known, and so neither which share waits for a lock": {
+			n(diagnose.LockWaiters, 0.97, diagnose.InFlight, 60), []diagnose.Cause{diagnose.Lock}, nil, "",
+		},
 		"all cores are used": {
 			but(diagnose.CoresUsed, 3.8, diagnose.RunQueue, 12, diagnose.BusiestThread, 0.95), []diagnose.Cause{diagnose.CPU},
 			map[diagnose.Cause]diagnose.Verdict{diagnose.Serial: diagnose.RuledOut, diagnose.Load: diagnose.RuledOut}, "",

@@ -48,9 +48,9 @@ func (e evidence) derive() {
 		}
 		e.set(WholeCores, whole)
 	}
-	if n, ok := e[InFlight]; ok {
-		n -= e[QueueDepth] // who waits for a worker has not come to the lock
-		e.share(LockShare, LockWaiters, n)
+	under, told := e[InFlight]
+	if queued, ok := e[QueueDepth]; ok && told { // who waits for a worker has not come to the lock
+		e.share(LockShare, LockWaiters, under-queued)
 	}
 	total, all := 0.0, true
 	for _, w := range work {

@@ -22,10 +22,11 @@ func TestE2EGuideTroubleshootsPerformance(t *testing.T) {
 	const hold = 8 * time.Millisecond
 	n := locked(t, hold)
 	n.Home, n.Binary = t.TempDir(), engramd(t)
-	n.Web(t, 101)
+	n.Web(t, 1009)
 	// Two workers wait for the lock, beside those that wait for a worker.
 	n.Do(t, `curl -sf -X POST http://localhost:7432/api/v1/admin/threading -H "Content-Type: application/json" -d '{"spreading_workers": 2}'`)
 	n.Spread(t, func() float64 { return 1.4 / hold.Seconds() })
+	testenv.Eventually(t, soon, "more waits than the lock lets through", func() bool { return n.Spreading(t).QueueDepth >= 50 })
 	a := loop.Start(t, fmt.Sprintf("metrics: {interval: 1s}\ntargets:\n  - name: memories\n    node: {url: %q}\n", n.URL), nil)
 	scripts, err := filepath.Abs("../../scripts")
 	if err != nil {
