@@ -112,6 +112,7 @@ bench: build ## the speed bounds of docs/benchmarks.md, measured
 	$(GO) test -run '^$$' -bench 'Remember|Open' ./node
 	$(GO) test -run '^$$' -bench . ./node/spread
 	$(BIN) node bench $(NODE_BENCH)
+	ENGRAMD_BIN=$(CURDIR)/$(BIN) $(GO) test -run '^$$' -bench AgentBeside -benchtime 1x ./testenv/node
 
 sizing: ## the report of docs/sizing.md with its pictures: make sizing TRACES=<folder of recordings>
 	cd testenv/replay && $(GO) run . --docs $(CURDIR)/docs $(abspath $(wildcard $(TRACES)/*.csv))

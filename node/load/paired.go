@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// A pair is what two ways of doing the same did, one right after the other.
-type pair struct{ was, is float64 }
+// A Pair is what two ways of doing the same did, one right after the other.
+type Pair struct{ Was, Is float64 }
 
-// A comparison is the median of the ratios of pairs, and the interval that holds it with 95%.
-type comparison struct{ ratio, low, high float64 }
+// A Comparison is the median of the ratios of pairs, and the interval that holds it with 95%.
+type Comparison struct{ Ratio, Low, High float64 }
 
 // resamples is how often a set of pairs is drawn anew to see how much its median depends on which pairs there are.
 const resamples = 2000
 
-// compare reckons is/was over all pairs. The interval is a bootstrap's: it says nothing of what is wrong with all pairs alike.
-func compare(pairs []pair, seed uint64) comparison {
+// Compare reckons is/was over all pairs. The interval is a bootstrap's: it says nothing of what is wrong with all pairs alike.
+func Compare(pairs []Pair, seed uint64) Comparison {
 	ratios := make([]float64, 0, len(pairs))
 	for _, p := range pairs {
-		if p.was > 0 {
-			ratios = append(ratios, p.is/p.was)
+		if p.Was > 0 {
+			ratios = append(ratios, p.Is/p.Was)
 		}
 	}
 	if len(ratios) == 0 {
-		return comparison{}
+		return Comparison{}
 	}
 	random := rand.New(rand.NewPCG(seed, 7))
 	drawn, medians := make([]float64, len(ratios)), make([]float64, resamples)
@@ -34,7 +34,7 @@ func compare(pairs []pair, seed uint64) comparison {
 		medians[i] = median(drawn)
 	}
 	slices.Sort(medians)
-	return comparison{median(ratios), medians[resamples*25/1000], medians[resamples*975/1000]}
+	return Comparison{median(ratios), medians[resamples*25/1000], medians[resamples*975/1000]}
 }
 
 // median sorts values and returns the middle one.
@@ -47,10 +47,10 @@ func median(values []float64) float64 {
 }
 
 // compared prints a comparison as three rows.
-func (j *job) compared(what, to string, c comparison, bound Bound) error {
+func (j *job) compared(what, to string, c Comparison, bound Bound) error {
 	return j.rows(
-		Result{Name: what, Value: c.ratio, Unit: "ratio", RatioTo: to, Bound: bound},
-		Result{Name: what + "/low", Value: c.low, Unit: "ratio", RatioTo: to},
-		Result{Name: what + "/high", Value: c.high, Unit: "ratio", RatioTo: to},
+		Result{Name: what, Value: c.Ratio, Unit: "ratio", RatioTo: to, Bound: bound},
+		Result{Name: what + "/low", Value: c.Low, Unit: "ratio", RatioTo: to},
+		Result{Name: what + "/high", Value: c.High, Unit: "ratio", RatioTo: to},
 	)
 }

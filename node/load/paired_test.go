@@ -9,17 +9,17 @@ import (
 // TestCompare takes pairs of a known ratio with noise that both of a pair share, and noise of their own.
 func TestCompare(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	var pairs []pair
+	var pairs []Pair
 	for range 400 {
 		machine := 0.3 + random.Float64() // what others leave
 		noise := func() float64 { return 1 + 0.1*random.NormFloat64() }
-		pairs = append(pairs, pair{100 * machine * noise(), 110 * machine * noise()})
+		pairs = append(pairs, Pair{100 * machine * noise(), 110 * machine * noise()})
 	}
-	c := compare(pairs, 1)
-	if math.Abs(c.ratio-1.1) > 0.03 || c.low > 1.1 || c.high < 1.1 || c.high-c.low > 0.06 {
+	c := Compare(pairs, 1)
+	if math.Abs(c.Ratio-1.1) > 0.03 || c.Low > 1.1 || c.High < 1.1 || c.High-c.Low > 0.06 {
 		t.Errorf("%+v, want 1.1 between", c)
 	}
-	if got := compare([]pair{{0, 5}}, 1); got != (comparison{}) {
+	if got := Compare([]Pair{{0, 5}}, 1); got != (Comparison{}) {
 		t.Errorf("without a pair to compare: %+v", got)
 	}
 	if got := median([]float64{3, 1, 2, 4}); got != 2.5 {

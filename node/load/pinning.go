@@ -81,24 +81,24 @@ func benchPinning(ctx context.Context, j *job) error {
 }
 
 // comparePinning takes turns: the first of a pair is one way or the other.
-func (j *job) comparePinning(ctx context.Context, r *running, l layout, o spread.Options) (comparison, error) {
-	var pairs []pair
+func (j *job) comparePinning(ctx context.Context, r *running, l layout, o spread.Options) (Comparison, error) {
+	var pairs []Pair
 	for begin := time.Now(); len(pairs) < 4 || time.Since(begin) < 2*j.Duration; {
 		var rates [2]float64
 		ways := []threads.Settings{l.was, l.is}
 		for i := range ways {
 			k := (i + len(pairs)) % len(ways)
 			if err := r.SetThreading(ways[k]); err != nil {
-				return comparison{}, err
+				return Comparison{}, err
 			}
 			var err error
 			if rates[k], err = j.spreadRate(ctx, r, o); err != nil {
-				return comparison{}, err
+				return Comparison{}, err
 			}
 		}
-		pairs = append(pairs, pair{rates[0], rates[1]})
+		pairs = append(pairs, Pair{rates[0], rates[1]})
 	}
-	return compare(pairs, j.Seed), r.SetThreading(threads.Settings{})
+	return Compare(pairs, j.Seed), r.SetThreading(threads.Settings{})
 }
 
 // spreadRate is how many spreads all callers get a second.
