@@ -28,6 +28,7 @@ type loop struct {
 	took    time.Duration       // the last tick
 	pruned  time.Time           // when the journal's history was pruned last
 	reports reports
+	learned []learned // of this tick, to be written down at its end
 	windows map[string]*policy.MaintenanceWindow
 	// unclosed are the actions whose outcome could not be written on their decision, by id.
 	unclosed map[string]actuators.Action
@@ -130,6 +131,7 @@ func (a *Agent) tick(ctx context.Context, l look) {
 		a.reconcile(ctx, t)
 		a.own(ctx, t, l.at)
 	}
+	a.keepLearned()
 	a.report(ctx, l.at)
 	a.loop.last = l.at
 	a.showMetrics(l.at)

@@ -112,7 +112,7 @@ func (a *Agent) step(t *target, z *sizer, p config.Rightsize, s policy.Situation
 		z.used[r] = policy.Reading{Signal: string(r), Value: sample.Used, Known: !math.IsNaN(sample.Used), At: s.Now, Expr: "measured over the last " + policy.FormatDuration(p.Every)}
 	}
 	if z.steps++; z.steps%keptEvery == 0 {
-		a.keepSizer(t, p.Name, z)
+		a.loop.learned = append(a.loop.learned, learned{sizerKey(t.cfg.Name, p.Name), z})
 	}
 }
 
@@ -248,22 +248,38 @@ func amountFor(r policy.Resource, size float64) int64 {
 
 func sizerKey(target, name string) string { return "rightsize/" + target + "/" + name }
 
-// keepSizer writes down what a policy has learned.
-func (a *Agent) keepSizer(t *target, name string, z *sizer) {
-	text, err := json.Marshal(z)
-	if err == nil {
-		err = a.journal.PutMeta(sizerKey(t.cfg.Name, name), text)
+// A learned is what a policy remembers, to be written down by the end of a tick: all at once, since every write is one
+// to the disk.
+type learned struct {
+	key string
+	of  *sizer
+}
+
+// keepLearned writes down what right-size policies have learned.
+func (a *Agent) keepLearned() {
+	all := map[string]json.RawMessage{}
+	for _, one := range a.loop.learned {
+		text, err := json.Marshal(one.of)
+		if err != nil {
+			a.logError("keep what a right-size policy has learned", err)
+			continue
+		}
+		all[one.key] = text
 	}
-	a.logError("keep what a right-size policy has learned", err)
+	a.loop.learned = nil
+	if len(all) > 0 {
+		a.logError("keep what right-size policies have learned", a.journal.PutMetas(all))
+	}
 }
 
 // keepSizers writes down what all right-size policies have learned, when the agent stops.
 func (a *Agent) keepSizers() {
 	for _, t := range a.loop.targets {
 		for name, z := range t.sizers {
-			a.keepSizer(t, name, z)
+			a.loop.learned = append(a.loop.learned, learned{sizerKey(t.cfg.Name, name), z})
 		}
 	}
+	a.keepLearned()
 }
 
 // restoreSizers takes up what the right-size policies of a target had learned.

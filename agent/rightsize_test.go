@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/fake"
 	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/policy/rightsize"
 )
 
 const following = `version: 1
@@ -83,6 +86,44 @@ func TestRightsizeOfWhatMayBeAnywhere(t *testing.T) {
 		w.pass(20 * time.Minute)
 		if n := strings.Count(w.trace.String(), "policy size does not size cpu of app: limits.cpu.max is not set"); n != 1 {
 			t.Errorf("told %d times, want once:\n%s", n, w.trace)
+		}
+	})
+}
+
+// TestWhatIsLearnedIsWrittenDownAtOnce has many targets whose steps fall together: a write to the disk for each would
+// hold the loop up.
+func TestWhatIsLearnedIsWrittenDownAtOnce(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		targets, names := "", []string{}
+		for i := range 20 {
+			name := fmt.Sprintf("app%d", i)
+			s, _ := wanting(4000, 0.5)
+			w.driver.Add(name, s)
+			names, targets = append(names, name), targets+fmt.Sprintf("  - {name: %s, fake: {service: %[1]s}, limits: {cpu: {min: 200m, max: 4}}}\n", name)
+		}
+		before, _, _ := strings.Cut(following, "  - name: app\n")
+		_, after, _ := strings.Cut(following, "policies:\n")
+		w.files["agent.yaml"] = before + targets + "policies:\n" + strings.Replace(after, "target: app", "targets: ["+strings.Join(names, ", ")+"]", 1)
+		w.start("agent.yaml")
+		var writes atomic.Int64
+		w.agent.journal.FailWrites(func(what string) error {
+			if strings.HasPrefix(what, "put meta") {
+				writes.Add(1)
+			}
+			return nil
+		})
+		w.pass(15 * time.Minute)
+		if n := writes.Load(); n < 2 || n > 6 {
+			t.Errorf("%d writes in 15 minutes, want 2 or 3", n)
+		}
+		learned := func() rightsize.State {
+			return ask(w, func(l *loop) rightsize.State { return *l.targets["app19"].sizers["size"].States[policy.CPU] })
+		}
+		was := learned()
+		w.stop()
+		w.start("agent.yaml")
+		if is := learned(); !is.First.Equal(was.First) || is.Mean != was.Mean {
+			t.Errorf("learned before: %+v, left: %+v", was, is)
 		}
 	})
 }

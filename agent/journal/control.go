@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -106,6 +107,18 @@ func (j *Journal) Ledger(target string) (ledger json.RawMessage, ok bool, err er
 // PutMeta writes a value of the agent's own that must outlive it, under a name.
 func (j *Journal) PutMeta(name string, v json.RawMessage) error {
 	return j.putOne(bucketMeta, "agent/"+name, v)
+}
+
+// PutMetas writes several such values at once.
+func (j *Journal) PutMetas(all map[string]json.RawMessage) error {
+	return j.update(fmt.Sprintf("put %s: %d values", bucketMeta, len(all)), func(tx *bolt.Tx) error {
+		for name, v := range all {
+			if err := putRecord(tx, bucketMeta, "agent/"+name, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Meta reads what PutMeta wrote; ok is false if there is nothing.
