@@ -28,7 +28,7 @@ type director struct {
 const every = time.Second
 
 func newDirector(s *stage, screen chan<- show.State) *director {
-	d := &director{stage: s, story: story(), began: time.Now(), screen: screen, faults: make(chan error, 1)}
+	d := &director{stage: s, story: story(spreadingCores), began: time.Now(), screen: screen, faults: make(chan error, 1)}
 	d.watch = newWatcher(s.agent, s.crowd.served.Load)
 	d.state.Where = fmt.Sprintf("node %s, agent 127.0.0.1:%d", s.url, s.place.AgentPort)
 	for _, p := range d.story {
@@ -59,6 +59,7 @@ func (d *director) direct(ctx context.Context) error {
 	if err := d.stage.prepare(ctx, note); err != nil {
 		return err
 	}
+	d.story = story(d.stage.cores)
 	if err := d.settle(ctx); err != nil {
 		return err
 	}

@@ -62,13 +62,13 @@ func (c *crowd) close() {
 // fill imports the memories of long ago and their edges.
 func (c *crowd) fill(ctx context.Context, now time.Time) error {
 	var lines bytes.Buffer
-	for i := range memories {
+	for i := range c.from.Memories {
 		m := c.from.Memory(i)
 		if err := line(&lines, api.Line{NewMemory: api.NewMemory{ID: m.ID, Content: m.Content, CreatedAt: now.Add(-age)}}); err != nil {
 			return err
 		}
 	}
-	for i := range memories {
+	for i := range c.from.Memories {
 		for _, e := range c.from.Edges(i) {
 			weight := e.Weight.Float64()
 			if err := line(&lines, api.Line{From: e.From, To: e.To, Weight: &weight}); err != nil {
@@ -159,7 +159,7 @@ func (c *crowd) depth(ctx context.Context) (float64, error) {
 
 func (c *crowd) spread(ctx context.Context) error {
 	in := *c.ask.Load()
-	in.Seeds = []api.Seed{{ID: c.from.ID(rand.IntN(memories))}}
+	in.Seeds = []api.Seed{{ID: c.from.ID(rand.IntN(c.from.Memories))}}
 	_, err := c.node.Spread(ctx, in)
 	return err
 }

@@ -3,8 +3,12 @@ package demo
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +83,7 @@ func TestCrowd(t *testing.T) {
 // looks after the tiers.
 func TestSpikeIsHot(t *testing.T) {
 	n, c := served(t)
+	c.from.Memories = 2000
 	if err := c.fill(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +100,7 @@ func TestSpikeIsHot(t *testing.T) {
 	if r := ratio(); r > 0.1 {
 		t.Errorf("%.0f%% are hot at first", 100*r)
 	}
-	if err := c.spike(t.Context(), fresh); err != nil {
+	if err := c.spike(t.Context(), 1000); err != nil {
 		t.Fatal(err)
 	}
 	if r := ratio(); r < 0.2 {
@@ -115,5 +120,46 @@ func TestCrowdToleratesANodeThatRefuses(t *testing.T) {
 	c.close()
 	if c.served.Load() != 0 {
 		t.Error("nobody can have been served")
+	}
+}
+
+// TestDedicate gives spreads cores, and goes on where they cannot be had.
+func TestDedicate(t *testing.T) {
+	for name, c := range map[string]struct {
+		allowed  string
+		refuse   func(change string) bool
+		cores    int
+		last     string
+		complain string
+	}{
+		"four cores":   {"[0,1,2,3]", nil, 2, `{"spreading_workers":1,"spreading_cores":[0,1],"api_cores":[2,3],"pin_threads":true,"gomaxprocs":8}`, ""},
+		"one core":     {"[5]", nil, 1, `{"spreading_workers":1,"spreading_cores":[5],"pin_threads":true,"gomaxprocs":8}`, ""},
+		"not pinned":   {"[0,1,2]", func(s string) bool { return strings.Contains(s, "pin_threads") }, 3, `{"spreading_workers":1,"gomaxprocs":8}`, ""},
+		"nothing goes": {"[0,1]", func(string) bool { return true }, 0, "", "dedicate cores"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			last := ""
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					body, _ := io.ReadAll(r.Body)
+					if c.refuse != nil && c.refuse(string(body)) {
+						w.WriteHeader(http.StatusConflict)
+						return
+					}
+					last = string(body)
+				}
+				fmt.Fprintf(w, `{"topology":{"allowed":%s}}`, c.allowed)
+			}))
+			defer server.Close()
+			client, err := api.NewClient(server.URL, api.ClientOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			cores, err := dedicate(t.Context(), client)
+			if cores != c.cores || last != c.last || (err == nil) != (c.complain == "") || err != nil && !strings.Contains(err.Error(), c.complain) {
+				t.Errorf("%d cores by %s, %v", cores, last, err)
+			}
+		})
 	}
 }

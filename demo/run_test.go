@@ -26,7 +26,7 @@ func (w *trigger) Write(b []byte) (int, error) {
 
 // TestRunIsLeft ends a demo while it begins: by its context, and because nobody reads any more. Nothing stays.
 func TestRunIsLeft(t *testing.T) {
-	for _, at := range []string{"Starting", "Importing", "Measuring"} {
+	for _, at := range []string{"Starting", "Importing"} {
 		t.Run(at, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			leaves(t, ctx, &trigger{at, func() error { cancel(); return nil }}, ErrInterrupted)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/engramd/engramd/agent"
@@ -31,6 +30,7 @@ type stage struct {
 	crowd *crowd
 	log   *os.File
 	url   string // of the node
+	cores int    // that spreads can use, once it is prepared
 
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -120,7 +120,8 @@ func (s *stage) prepare(ctx context.Context, note func(string)) error {
 	if _, err := s.crowd.node.EvictNow(ctx); err != nil {
 		return fmt.Errorf("put the first memories in their tiers: %w", err)
 	}
-	if err := s.dedicate(ctx); err != nil {
+	var err error
+	if s.cores, err = dedicate(ctx, s.crowd.node); err != nil {
 		return err
 	}
 	note("Measuring what one worker can do ...")
@@ -158,20 +159,26 @@ func (s *stage) ready(ctx context.Context) error {
 }
 
 // dedicate gives spreads cores of their own, two where there are two, and one worker for the beginning. Where
-// there are more cores, they are for everything else.
-func (s *stage) dedicate(ctx context.Context) error {
-	now, err := s.crowd.node.Threading(ctx)
+// there are more cores, they are for everything else. It returns how many cores spreads can use: where workers
+// cannot be bound to cores (a sandbox), that is all of them.
+func dedicate(ctx context.Context, node *nodeapi.Client) (int, error) {
+	now, err := node.Threading(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the node for its cores: %w", err)
+		return 0, fmt.Errorf("ask the node for its cores: %w", err)
 	}
 	all := now.Topology.Allowed
 	n := min(spreadingCores, len(all))
 	own, rest := all[:n], all[n:]
 	change := nodeapi.ThreadingChange{
-		SpreadingWorkers: new(1), SpreadingCores: &own, APICores: &rest, PinThreads: new(true), GOMAXPROCS: new(max(goThreads, runtime.NumCPU())),
+		SpreadingWorkers: new(1), SpreadingCores: &own, APICores: &rest, PinThreads: new(true), GOMAXPROCS: new(max(goThreads, len(all))),
 	}
-	if _, err = s.crowd.node.ChangeThreading(ctx, change); err != nil {
-		return fmt.Errorf("dedicate cores to spreading: %w", err)
+	_, pinned := node.ChangeThreading(ctx, change)
+	if pinned == nil {
+		return n, nil
 	}
-	return nil
+	_, err = node.ChangeThreading(ctx, nodeapi.ThreadingChange{SpreadingWorkers: change.SpreadingWorkers, GOMAXPROCS: change.GOMAXPROCS})
+	if err != nil {
+		return 0, fmt.Errorf("dedicate cores to spreading: %w", errors.Join(pinned, err))
+	}
+	return len(all), nil
 }

@@ -46,8 +46,9 @@ type phase struct {
 // fresh is how many memories the spike brings: half as many as there are.
 const fresh = memories / 2
 
-// story is the demo. The times add up to 66 seconds; mostly it takes half of them.
-func story() []phase {
+// story is the demo, where spreads have so many cores. The times add up to 66 seconds; mostly it takes half of
+// them.
+func story(cores int) []phase {
 	return []phase{
 		{name: "calm", clients: 1, pause: 300 * time.Millisecond, lasts: 4 * time.Second,
 			note: "One client asks for a spread now and then. One worker serves it."},
@@ -56,6 +57,17 @@ func story() []phase {
 		{name: "spiking", clients: 2, fresh: fresh, until: balance, lasts: 20 * time.Second,
 			note: fmt.Sprintf("%d new memories arrive at once, and new memories are hot.", fresh)},
 		{name: "pathological", clients: 8 * few, until: takenBack, lasts: 22 * time.Second,
-			note: "24 clients at once. Two cores are there for spreads, and two workers use them up: more workers only take turns."},
+			note: "24 clients at once. " + usedUp(cores)},
 	}
+}
+
+// usedUp says why more workers help nobody.
+func usedUp(cores int) string {
+	switch cores {
+	case 1:
+		return "There is one core, and one worker uses it up: more workers only take turns."
+	case spreadingCores:
+		return "Two cores are there for spreads, and two workers use them up: more workers only take turns."
+	}
+	return fmt.Sprintf("Workers cannot be bound to cores here, so that spreads have all %d: whether more workers help depends on them.", cores)
 }

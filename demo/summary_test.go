@@ -48,7 +48,7 @@ func evicted(id string, state actuators.ActionState) api.ActionView {
 }
 
 func directing(agent *told) *director {
-	d := &director{stage: &stage{place: &place{Dir: "/tmp/demo"}}, watch: newWatcher(agent, func() int64 { return 0 }), story: story(), began: time.Now()}
+	d := &director{stage: &stage{place: &place{Dir: "/tmp/demo"}}, watch: newWatcher(agent, func() int64 { return 0 }), story: story(2), began: time.Now()}
 	return d
 }
 

@@ -177,11 +177,11 @@ func (f *frame) action(a Action, full bool) {
 		f.wrapped(indent, plain, "because "+a.Because)
 	}
 	if n := len(a.Checks); n > 0 {
-		marks := ""
+		var marks strings.Builder
 		for _, c := range a.Checks {
-			marks += f.marks[c.Mark]
+			marks.WriteString(f.marks[c.Mark])
 		}
-		f.wrapped(indent, plain, "effect "+marks+" "+a.Checks[n-1].Text)
+		f.wrapped(indent, plain, "effect "+marks.String()+" "+a.Checks[n-1].Text)
 	}
 	if a.Reason != "" && a.Stage != Running {
 		f.wrapped(indent, i, a.State+": "+a.Reason)

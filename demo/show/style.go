@@ -77,9 +77,7 @@ type piece struct {
 // A line is pieces side by side.
 type line []piece
 
-func text(s string) line         { return line{{s, plain}} }
-func in(i ink, s string) piece   { return piece{s, i} }
-func (l line) and(s string) line { return append(l, piece{s, plain}) }
+func in(i ink, s string) piece { return piece{s, i} }
 
 // write cuts a line to width and writes it. What others wrote (an error, a name) has its control characters
 // taken out, so that no text can move the cursor.
