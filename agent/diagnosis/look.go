@@ -14,6 +14,9 @@ import (
 const (
 	patience = 8 * time.Second
 	askers   = 4
+	// lingering is how long a question keeps its place: after that it waits for a server, and must not keep
+	// others from theirs.
+	lingering = 250 * time.Millisecond
 )
 
 // Senses are what is asked.
@@ -93,7 +96,9 @@ func ask(ctx context.Context, s Senses, q Question, exprs map[diagnose.Measure]s
 			case <-ctx.Done():
 				return
 			}
-			defer func() { <-free }()
+			leave := sync.OnceFunc(func() { <-free })
+			defer leave()
+			defer time.AfterFunc(lingering, leave).Stop()
 			r := s.Read(ctx, expr, q.To)
 			if !r.Known {
 				return

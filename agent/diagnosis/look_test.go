@@ -112,6 +112,9 @@ func TestASourceThatHangs(t *testing.T) {
 		if v, ok := value(numbers, diagnose.QueueDepth); ok {
 			t.Errorf("what came too late is %v", v)
 		}
+		if v, _ := value(numbers, diagnose.LockWaiters); v != 9 {
+			t.Errorf("what was answered at once is %v", v)
+		}
 		if v, _ := value(numbers, diagnose.RunQueue); v != 0.1 {
 			t.Errorf("the collectors' run queue is %v", v)
 		}
