@@ -26,10 +26,11 @@ func PlanHash(from, to policy.Quantity, p Plan) string {
 }
 
 // Rounding of platforms: systemd and the kubelet round a quota to 10 ms a second, kernels round
-// memory to pages of up to 64 KiB.
+// memory to pages of up to 64 KiB; of a disk a partition table and alignment take some MiB.
 const (
-	cpuRounding    = 10
-	memoryRounding = 64 << 10
+	cpuRounding     = 10
+	memoryRounding  = 64 << 10
+	storageRounding = 4 << 20
 )
 
 // Same reports whether a platform that was told want and shows got has done what it was told, given
@@ -50,6 +51,8 @@ func Same(res policy.Resource, got, want policy.Quantity) bool {
 		rounding = cpuRounding
 	case policy.Memory:
 		rounding = memoryRounding
+	case policy.Storage:
+		rounding = storageRounding
 	}
 	return max(g-w, w-g) <= rounding
 }

@@ -32,9 +32,9 @@ func (d *Driver) Diagnose(t policy.Target, st actuators.State) []actuators.Findi
 		found.Detail += fmt.Sprintf("; partition %s begins after it", f.Device.Next)
 		return []actuators.Finding{found}
 	case f.Device.Partition > 0 && p.growsPartition():
-		commands = append(commands, strings.Join(partitionCommand(f), " "))
+		commands = append(commands, typed(partitionCommand(f)))
 	}
-	commands = append(commands, strings.Join(fileSystemCommand(f, disk, disk), " "))
+	commands = append(commands, typed(fileSystemCommand(f, disk, disk)))
 	found.Remedy = "run " + strings.Join(commands, "; ") + fmt.Sprintf("; or have engramd do it: {storage: {to: %s}} with allow_irreversible: true", show(disk))
 	return []actuators.Finding{found}
 }

@@ -2,12 +2,9 @@ package volume_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,109 +17,50 @@ import (
 	"github.com/engramd/engramd/actuators/volume"
 	"github.com/engramd/engramd/policy"
 	"github.com/engramd/engramd/testenv"
+	"github.com/engramd/engramd/testenv/loopdisk"
 )
 
-// A realDisk is a block device that can grow: a loop device over a file, with a file system on it.
+// A realDisk is a file system of the kernel's on a disk that grows.
 type realDisk struct {
-	t      *testing.T
-	file   string
-	device string
-	point  string
+	*loopdisk.Disk
+	t *testing.T
 }
 
-// tool runs one that must succeed.
-func tool(t *testing.T, argv ...string) string {
-	t.Helper()
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", strings.Join(argv, " "), err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// newRealDisk makes a disk, with a partition if label names a partition table, and mounts a file system
-// that fills it.
 func newRealDisk(t *testing.T, fs, label string, bytes int64) *realDisk {
 	t.Helper()
-	testenv.Need(t, "host")
-	dir := t.TempDir()
-	d := &realDisk{t: t, file: filepath.Join(dir, "disk"), point: filepath.Join(dir, "a mount")}
-	if err := errors.Join(os.WriteFile(d.file, nil, 0o600), os.Truncate(d.file, bytes), os.Mkdir(d.point, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	d.device = tool(t, "losetup", "--find", "--show", "--partscan", d.file)
-	t.Cleanup(func() { tool(t, "losetup", "--detach", d.device) })
-	on := d.device
-	if label != "" {
-		cmd := exec.Command("sfdisk", "--quiet", d.device)
-		cmd.Stdin = strings.NewReader("label: " + label + "\n,\n")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("sfdisk: %v: %s", err, out)
-		}
-		on += "p1"
-		testenv.Eventually(t, 10*time.Second, on+" is there", func() bool { _, err := os.Stat(on); return err == nil })
-	}
-	if tool(t, "mkfs."+fs, "-q", on); fs == "xfs" {
-		tool(t, "mount", "-t", "xfs", "-o", "nouuid", on, d.point)
-	} else {
-		tool(t, "mount", "-t", fs, on, d.point)
-	}
-	t.Cleanup(func() { tool(t, "umount", d.point) })
-	return d
-}
-
-// grow makes the disk larger, as a cloud or a hypervisor does.
-func (d *realDisk) grow(bytes int64) {
-	d.t.Helper()
-	if err := os.Truncate(d.file, bytes); err != nil {
-		d.t.Fatal(err)
-	}
-	tool(d.t, "losetup", "--set-capacity", d.device)
+	return &realDisk{loopdisk.New(t, fs, label, bytes), t}
 }
 
 func (d *realDisk) target() policy.Target {
-	return policy.Target{Name: "data", AllowIrreversible: true, Specs: map[string]any{"volume": &volume.Spec{Path: d.point}}}
+	return policy.Target{Name: "data", AllowIrreversible: true, Specs: map[string]any{"volume": &volume.Spec{Path: d.Point}}}
 }
 
-// room is what df shows of the file system's size.
-func (d *realDisk) room() int64 {
+// fill writes a file, and takes all room that is left.
+func (d *realDisk) fill() (text string) {
 	d.t.Helper()
-	var st unix.Statfs_t
-	if err := unix.Statfs(d.point, &st); err != nil {
+	text = strings.Repeat("what was there before\n", 100_000)
+	if err := writeSynced(filepath.Join(d.Point, "full"), text); err != nil {
 		d.t.Fatal(err)
 	}
-	return int64(st.Blocks) * st.Bsize
-}
-
-// fill writes a file of random bytes that takes all room that is left but keep.
-func (d *realDisk) fill(keep int64) (sum string) {
-	d.t.Helper()
-	f, err := os.Create(filepath.Join(d.point, "full"))
+	f, err := os.Create(filepath.Join(d.Point, "filler"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	defer f.Close()
-	hash, block := sha256.New(), make([]byte, mib)
-	for i := range block {
-		block[i] = byte(i*7 + i>>8)
-	}
-	for n := byte(0); ; n++ {
-		var st unix.Statfs_t
-		if err := unix.Statfs(d.point, &st); err != nil || int64(st.Bavail)*st.Bsize < keep+mib {
-			break
-		}
-		block[0] = n
-		if _, err := f.Write(block); errors.Is(err, unix.ENOSPC) {
-			break
+	end := int64(0)
+	for chunk := int64(64 * mib); chunk >= 4096; {
+		if err := unix.Fallocate(int(f.Fd()), 0, end, chunk); errors.Is(err, unix.ENOSPC) {
+			chunk /= 2
 		} else if err != nil {
 			d.t.Fatal(err)
-		}
-		hash.Write(block)
-		if err := f.Sync(); err != nil {
-			d.t.Fatal(err)
+		} else {
+			end += chunk
 		}
 	}
-	return fmt.Sprintf("%x", hash.Sum(nil))
+	if err := writeSynced(filepath.Join(d.Point, "more"), text); !errors.Is(err, unix.ENOSPC) {
+		d.t.Fatalf("it is not full: %v", err)
+	}
+	return text
 }
 
 // written writes small files while fn runs, and returns what is in each that was synced. A full disk
@@ -134,7 +72,7 @@ func (d *realDisk) written(fn func()) map[string]string {
 	go func() {
 		for n := 0; ctx.Err() == nil && n < 2000; n++ {
 			name, text := fmt.Sprintf("file-%d", n), strings.Repeat(fmt.Sprintf("%d of %d\n", n, n*n), 500)
-			switch err := writeSynced(filepath.Join(d.point, name), text); {
+			switch err := writeSynced(filepath.Join(d.Point, name), text); {
 			case err == nil:
 				files[name] = text
 			case !errors.Is(err, unix.ENOSPC):
@@ -164,11 +102,11 @@ func writeSynced(name, text string) error {
 // holds wants the files to be what they were, also after the file system was mounted again.
 func (d *realDisk) holds(files map[string]string) {
 	d.t.Helper()
-	device := tool(d.t, "findmnt", "--noheadings", "--output", "SOURCE", d.point)
-	tool(d.t, "umount", d.point)
-	tool(d.t, "mount", device, d.point)
+	device := loopdisk.Run(d.t, "findmnt", "--noheadings", "--output", "SOURCE", d.Point)
+	loopdisk.Run(d.t, "umount", d.Point)
+	loopdisk.Run(d.t, "mount", device, d.Point)
 	for name, want := range files {
-		if got, err := os.ReadFile(filepath.Join(d.point, name)); err != nil || string(got) != want {
+		if got, err := os.ReadFile(filepath.Join(d.Point, name)); err != nil || string(got) != want {
 			d.t.Errorf("%s: %d bytes, want %d; %v", name, len(got), len(want), err)
 		}
 	}
@@ -190,6 +128,11 @@ func (d *realDisk) reaches(driver *volume.Driver) (reaches, disk int64, st actua
 	return reaches, disk, st
 }
 
+// same allows for what a partition table takes.
+func same(a, b int64) bool {
+	return actuators.Same(policy.Storage, policy.Amount(a), policy.Amount(b))
+}
+
 // TestE2EGrow grows file systems of each kind while files are written to them, to all of their disk and
 // to a part of it.
 func TestE2EGrow(t *testing.T) {
@@ -208,17 +151,17 @@ func TestE2EGrow(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s to %d of %d MiB", c.fs, c.label, c.to/mib, c.disk/mib), func(t *testing.T) {
 			d, driver := newRealDisk(t, c.fs, c.label, c.was), volume.New(nil)
-			if reaches, disk, st := d.reaches(driver); reaches != c.was || disk != c.was || len(driver.Diagnose(d.target(), st)) > 0 {
+			if reaches, disk, st := d.reaches(driver); !same(reaches, c.was) || disk != c.was || len(driver.Diagnose(d.target(), st)) > 0 {
 				t.Fatalf("at first it reaches %d of %d", reaches, disk)
 			}
-			d.grow(c.disk)
+			d.Grow(d.t, c.disk)
 			reaches, disk, st := d.reaches(driver)
 			found := driver.Diagnose(d.target(), st)
-			if reaches != c.was || disk != c.disk || len(found) != 1 {
+			if !same(reaches, c.was) || disk != c.disk || len(found) != 1 {
 				t.Fatalf("of the grown disk it reaches %d of %d; %+v", reaches, disk, found)
 			}
 			t.Logf("%s: %s", found[0].Detail, found[0].Remedy)
-			room := d.room()
+			room, _ := d.Room(t)
 			plan, err := driver.Plan(d.target(), st, storage(c.to))
 			if err != nil || len(plan.Steps) != c.steps {
 				t.Fatalf("%d steps, %v: %s", len(plan.Steps), err, plan.Command)
@@ -232,15 +175,16 @@ func TestE2EGrow(t *testing.T) {
 				}
 			})
 			reaches, _, st = d.reaches(driver)
-			if reaches != c.to || d.room() < room+(c.to-c.was)*8/10 || (len(driver.Diagnose(d.target(), st)) > 0) != (c.to < c.disk) {
-				t.Errorf("it reaches %d, want %d; its room was %d and is %d", reaches, c.to, room, d.room())
+			now, _ := d.Room(t)
+			if !same(reaches, c.to) || now < room+(c.to-c.was)*8/10 || (len(driver.Diagnose(d.target(), st)) > 0) != (c.to < c.disk) {
+				t.Errorf("it reaches %d, want %d; its room was %d and is %d", reaches, c.to, room, now)
 			}
 			for _, s := range plan.Steps { // once more does nothing
 				if err := driver.Do(t.Context(), d.target(), s); err != nil {
 					t.Errorf("again: %s: %v", s.Text, err)
 				}
 			}
-			if again, _, _ := d.reaches(driver); again != c.to {
+			if again, _, _ := d.reaches(driver); !same(again, c.to) {
 				t.Errorf("again: it reaches %d", again)
 			}
 			d.holds(files)
@@ -253,8 +197,8 @@ func TestE2EFull(t *testing.T) {
 	for fs, was := range map[string]int64{"ext4": 64 * mib, "xfs": 320 * mib} {
 		t.Run(fs, func(t *testing.T) {
 			d, driver := newRealDisk(t, fs, "gpt", was), volume.New(nil)
-			sum := d.fill(0)
-			d.grow(2 * was)
+			want := d.fill()
+			d.Grow(d.t, 2*was)
 			_, _, st := d.reaches(driver)
 			plan, err := driver.Plan(d.target(), st, storage(2*was))
 			if err != nil {
@@ -266,11 +210,11 @@ func TestE2EFull(t *testing.T) {
 					t.Fatalf("%s: %v", s.Text, err)
 				}
 			}
-			if reaches, _, _ := d.reaches(driver); reaches != 2*was {
+			if reaches, _, _ := d.reaches(driver); !same(reaches, 2*was) {
 				t.Errorf("it reaches %d", reaches)
 			}
-			text, err := os.ReadFile(filepath.Join(d.point, "full"))
-			if got := fmt.Sprintf("%x", sha256.Sum256(text)); err != nil || got != sum {
+			text, err := os.ReadFile(filepath.Join(d.Point, "full"))
+			if err != nil || string(text) != want {
 				t.Errorf("the file that filled it is another: %v", err)
 			}
 		})
@@ -284,7 +228,7 @@ func TestE2EKilled(t *testing.T) {
 		t.Run(fs, func(t *testing.T) {
 			was := map[string]int64{"ext4": 64 * mib, "xfs": 320 * mib}[fs]
 			d := newRealDisk(t, fs, "gpt", was)
-			d.grow(2 * was)
+			d.Grow(d.t, 2*was)
 			journal := fake.NewJournal()
 			first := newDoomed(t, volume.New(nil))
 			x := actuators.NewExecutor(actuators.Config{Drivers: map[string]actuators.Driver{"volume": first}, Journal: journal, Events: &fake.Trace{}, Grace: time.Millisecond})
@@ -305,7 +249,7 @@ func TestE2EKilled(t *testing.T) {
 			journal.Fill(errDead)
 			x.Close(errDead)
 			journal.Fill(nil)
-			if reaches, _, _ := d.reaches(first.Driver); reaches != was {
+			if reaches, _, _ := d.reaches(first.Driver); !same(reaches, was) {
 				t.Fatalf("the file system reaches %d before anybody grew it", reaches)
 			}
 			left, err := journal.Actions()
@@ -323,7 +267,7 @@ func TestE2EKilled(t *testing.T) {
 			})
 			y.Close(errDead)
 			end, _ := journal.Actions()
-			if reaches, _, _ := d.reaches(volume.New(nil)); reaches != 2*was || end[0].State == actuators.Failed {
+			if reaches, _, _ := d.reaches(volume.New(nil)); !same(reaches, 2*was) || end[0].State == actuators.Failed {
 				t.Errorf("%s: %s; it reaches %d", end[0].State, end[0].Reason, reaches)
 			}
 			d.holds(files)
@@ -359,13 +303,13 @@ func TestE2ERefused(t *testing.T) {
 	if !errors.Is(err, actuators.ErrRefused) || !strings.Contains(err.Error(), "make it 128Mi where it comes from") {
 		t.Errorf("a disk that did not grow: %v", err)
 	}
-	d.grow(96 * mib)
+	d.Grow(d.t, 96*mib)
 	_, _, st = d.reaches(driver)
 	_, err = driver.Plan(d.target(), st, storage(128*mib))
 	if !errors.Is(err, actuators.ErrRefused) || !strings.Contains(err.Error(), "up to 96Mi it can grow now") {
 		t.Errorf("a disk that did not grow enough: %v", err)
 	}
-	tool(t, "mount", "-o", "remount,ro", d.point)
+	loopdisk.Run(t, "mount", "-o", "remount,ro", d.Point)
 	_, _, st = d.reaches(driver)
 	if _, err = driver.Plan(d.target(), st, storage(96*mib)); !errors.Is(err, actuators.ErrRefused) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("read-only: %v", err)
@@ -375,7 +319,7 @@ func TestE2ERefused(t *testing.T) {
 	if _, err := driver.Observe(t.Context(), away); !errors.Is(err, actuators.ErrRefused) {
 		t.Errorf("/proc: %v", err)
 	}
-	away.Specs = map[string]any{"volume": &volume.Spec{Path: filepath.Dir(d.point)}}
+	away.Specs = map[string]any{"volume": &volume.Spec{Path: filepath.Dir(d.Point)}}
 	if _, err := driver.Observe(t.Context(), away); !errors.Is(err, actuators.ErrNotFound) {
 		t.Errorf("a directory that is none: %v", err)
 	}
@@ -384,8 +328,9 @@ func TestE2ERefused(t *testing.T) {
 	for _, g := range gauges {
 		seen[g.Name] = g.Value
 	}
-	if err != nil || seen["storage_device_bytes"] != 96*mib || seen["storage_limit_bytes"] != 64*mib || seen["storage_size_bytes"] != float64(d.room()) {
-		t.Errorf("gauges %v, %v", maps.Collect(maps.All(seen)), err)
+	size, _ := d.Room(t)
+	if err != nil || seen["storage_device_bytes"] != 96*mib || !same(int64(seen["storage_limit_bytes"]), 64*mib) || seen["storage_size_bytes"] != float64(size) {
+		t.Errorf("gauges %v, %v", seen, err)
 	}
 }
 
@@ -396,7 +341,7 @@ const realMount = "/srv/volume"
 // TestE2EDisk grows the file system on the machine's own disk, which has grown.
 func TestE2EDisk(t *testing.T) {
 	testenv.Need(t, "host")
-	d, driver := &realDisk{t: t, point: realMount}, volume.New(nil)
+	d, driver := &realDisk{&loopdisk.Disk{Point: realMount}, t}, volume.New(nil)
 	was, disk, st := d.reaches(driver)
 	if was >= disk {
 		t.Fatalf("%s reaches %d of %d: the disk has not grown", realMount, was, disk)

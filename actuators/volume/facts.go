@@ -14,7 +14,8 @@ const (
 	gib = 1 << 30
 	// slack is what a partition table and alignment may leave of a disk: the backup of a GUID partition
 	// table (17 KiB), the MiB that growpart does not bother with, and the last group of a file system
-	// that would be too small. A file system that ends within it fills its disk.
+	// that would be too small. A file system that ends within it fills its disk; actuators.Same allows for
+	// as much.
 	slack = 4 * mib
 	// mbrEnd is where a partition in an old (MBR) table must end: 2^32 sectors.
 	mbrEnd = sector << 32

@@ -37,6 +37,7 @@ type model struct {
 	dead      bool // the tool that runs next never ends; nothing after it does anything
 	killAt    int  // the call of a tool before whose effect, or after whose if killAfter, the process dies; 0 never
 	killAfter bool
+	wait      time.Duration // how patient a step is
 	calls     []string
 	says      map[string]error // what a tool fails with, after writing its text
 }
@@ -49,7 +50,7 @@ const start = mib // of the partition
 
 // newModel makes a host whose file system fills size bytes of a disk, in a partition or not.
 func newModel(t *testing.T, fs string, size int64, partitioned bool) *model {
-	m := &model{t: t, root: t.TempDir(), point: "/var/lib/engram", fs: fs, disk: size, room: size, missing: map[string]bool{}, says: map[string]error{}}
+	m := &model{t: t, root: t.TempDir(), point: "/var/lib/engram", fs: fs, disk: size, room: size, wait: 10 * time.Second, missing: map[string]bool{}, says: map[string]error{}}
 	if partitioned {
 		m.partition, m.table = size-start-33*512, size-start-33*512
 		m.room = m.partition / 4096 * 4096
@@ -66,6 +67,9 @@ func newModel(t *testing.T, fs string, size int64, partitioned bool) *model {
 		m.write("sys/devices/vdb/vdb1/partition", "1\n")
 		m.write("sys/devices/vdb/vdb1/start", strconv.Itoa(start/512))
 		m.write("dev/vdb", strings.Repeat("\x00", 512)+"EFI PART"+strings.Repeat("\x00", 5000))
+	}
+	if partitioned {
+		m.link("sys/dev/block/252:16", "../../devices/vdb")
 	}
 	m.link("sys/dev/block/252:17", "../../devices/"+device)
 	m.mount("rw,relatime")
@@ -119,7 +123,7 @@ func (m *model) driver() *volume.Driver {
 	m.dead = false
 	m.mu.Unlock()
 	return volume.NewFake(volume.Fake{
-		Root: m.root, Wait: 50 * time.Millisecond, Run: m.run,
+		Root: m.root, Wait: m.wait, Run: m.run,
 		Usage: func(string) (volume.Usage, error) {
 			return volume.Usage{Size: m.room, Used: m.room * 9 / 10, Available: m.room / 10, Inodes: 1000, InodesFree: 900}, nil
 		},

@@ -166,9 +166,9 @@ func (p *planner) plan() actuators.Plan {
 		add(kindDisk, true, fmt.Sprintf("wait for disk %s to have %s", p.f.disk(), show(g.Disk)), "")
 	}
 	if p.f.Device.Partition > 0 && p.growsPartition() {
-		add(kindPartition, true, fmt.Sprintf("grow partition %d of %s", p.f.Device.Partition, p.f.disk()), strings.Join(partitionCommand(p.f), " "))
+		add(kindPartition, true, fmt.Sprintf("grow partition %d of %s", p.f.Device.Partition, p.f.disk()), typed(partitionCommand(p.f)))
 	}
-	add(kindFileSystem, true, fmt.Sprintf("grow %s at %s %s -> %s", p.f.FS, p.f.Path, show(was), show(g.To)), strings.Join(fileSystemCommand(p.f, g.To, g.Disk), " "))
+	add(kindFileSystem, true, fmt.Sprintf("grow %s at %s %s -> %s", p.f.FS, p.f.Path, show(was), show(g.To)), typed(fileSystemCommand(p.f, g.To, g.Disk)))
 	plan.Command = strings.Join(lines, "\n")
 	return plan
 }
@@ -218,3 +218,18 @@ func fileSystemCommand(f facts, to, disk int64) []string {
 	}
 	return []string{"resize2fs", f.device(), fmt.Sprintf("%dK", bytes/1024)}
 }
+
+// typed is a command as a person would type it.
+func typed(argv []string) string {
+	var words []string
+	for _, word := range argv {
+		if strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainRunes, r) }) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// plainRunes are what a shell leaves alone.
+const plainRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@+"
