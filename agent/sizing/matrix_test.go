@@ -1,8 +1,11 @@
 package sizing_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"math"
+	"os"
 	"testing"
 	"time"
 
@@ -25,7 +28,7 @@ func trace(cores ...float64) replay.Trace {
 
 func score(t *testing.T, c sizing.Contestant, tr replay.Trace, o replay.Options) sizing.Score {
 	t.Helper()
-	s, err := sizing.Replay(tr, c, o, nil)
+	s, err := sizing.Replay(t.Context(), tr, c, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,5 +131,23 @@ func TestRecordedHoldsDemandOverGaps(t *testing.T) {
 	}
 	if _, err := sizing.Recorded(t.Context(), q, "web", "x", now, time.Minute); err == nil {
 		t.Error("a period of a minute was taken")
+	}
+}
+
+// TestAReplayThatIsStoppedEndsAtOnce leaves none of the store that a matrix is replayed over.
+func TestAReplayThatIsStoppedEndsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	c, err := sizing.Guide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := sizing.Replay(ctx, trace(1, 2, 3), c, replay.Options{Host: 16, Start: 4, Min: 0.1}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -1,6 +1,7 @@
 package sizing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,12 +41,12 @@ type Score struct {
 }
 
 // Replay runs one policy over one recording and judges it.
-func Replay(t replay.Trace, c Contestant, o replay.Options, prices *capacity.Prices) (Score, error) {
+func Replay(ctx context.Context, t replay.Trace, c Contestant, o replay.Options, prices *capacity.Prices) (Score, error) {
 	p, err := c.New(o)
 	if err != nil {
 		return Score{}, err
 	}
-	r, err := replay.Run(t, p, o)
+	r, err := replay.Run(ctx, t, p, o)
 	if closer, ok := p.(io.Closer); ok {
 		err = errors.Join(err, closer.Close())
 	}

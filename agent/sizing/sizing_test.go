@@ -133,7 +133,7 @@ func TestPictureKeepsPeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sizing.Replay(tr, c[0], o, nil)
+	s, err := sizing.Replay(t.Context(), tr, c[0], o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -215,10 +215,7 @@ func (r *replaying) all(cmd *cobra.Command, traces []replay.Trace, chosen []sizi
 	out := json.NewEncoder(cmd.OutOrStdout())
 	for _, c := range chosen {
 		for _, t := range traces {
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			s, err := sizing.Replay(t, c, r.circumstances, prices)
+			s, err := sizing.Replay(cmd.Context(), t, c, r.circumstances, prices)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -53,8 +54,8 @@ type Result struct {
 	Measures
 }
 
-// Run replays t. It fails on impossible options, an empty trace, and a policy that wants no number.
-func Run(t Trace, p Policy, o Options) (Result, error) {
+// Run replays t. It fails on impossible options, an empty trace, a policy that wants no number, and once ctx ends.
+func Run(ctx context.Context, t Trace, p Policy, o Options) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
@@ -64,6 +65,9 @@ func Run(t Trace, p Policy, o Options) (Result, error) {
 	res := Result{Trace: t.Name, Policy: p.Name(), Limits: make([]float64, len(t.Demand))}
 	limit := o.Start
 	for i, d := range t.Demand {
+		if err := ctx.Err(); err != nil {
+			return Result{}, fmt.Errorf("trace %s, minute %d: %w", t.Name, i, err)
+		}
 		res.Limits[i] = limit
 		want, why := p.Next(t.Start.Add(time.Duration(i)*time.Minute), math.Min(d, limit), limit, d > limit)
 		if math.IsNaN(want) {

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -50,7 +51,7 @@ func run(docs string, o replay.Options, paths []string) error {
 	}
 	for _, c := range append(sizing.Contestants(), autoscaler(), guide) {
 		for _, t := range traces {
-			s, err := sizing.Replay(t, c, o, nil)
+			s, err := sizing.Replay(context.Background(), t, c, o, nil)
 			if err != nil {
 				return err
 			}
