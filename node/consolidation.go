@@ -179,22 +179,40 @@ func (n *Node) runConsolidation(ctx context.Context) error {
 	return nil
 }
 
+// consolidateAll consolidates as many spaces at once as there are workers for it: a round of one space has no use for two.
 func (n *Node) consolidateAll(ctx context.Context) {
+	spaces := make(chan string)
+	var rounds sync.WaitGroup
+	for range n.workers.consolidation.Stats().Workers {
+		rounds.Go(func() {
+			for space := range spaces {
+				n.consolidateDue(ctx, space)
+			}
+		})
+	}
 	for _, info := range n.store.Spaces() {
 		s, err := n.store.Space(info.Name)
 		if err != nil || s.Err() != nil || !viewsOf(s).changes.Due() {
 			continue
 		}
-		r, err := n.consolidate(ctx, info.Name, true)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, ErrMaintenance), errors.Is(err, ErrNoSpace), errors.Is(err, ErrClosed):
-		case err != nil:
-			n.opts.Logger.Warn("a round of consolidation did not come to its end", "space", info.Name, "error", err)
-		case r.Expired+r.Merged+r.Dangling > 0:
-			n.opts.Logger.Info("a space was consolidated", "space", info.Name, "expired", r.Expired, "merged", r.Merged, "dangling", r.Dangling,
-				"relinked", r.Relinked, "took", r.Took)
+		select {
+		case spaces <- info.Name:
+		case <-ctx.Done():
 		}
+	}
+	close(spaces)
+	rounds.Wait()
+}
+
+func (n *Node) consolidateDue(ctx context.Context, space string) {
+	r, err := n.consolidate(ctx, space, true)
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, ErrMaintenance), errors.Is(err, ErrNoSpace), errors.Is(err, ErrClosed):
+	case err != nil:
+		n.opts.Logger.Warn("a round of consolidation did not come to its end", "space", space, "error", err)
+	case r.Expired+r.Merged+r.Dangling > 0:
+		n.opts.Logger.Info("a space was consolidated", "space", space, "expired", r.Expired, "merged", r.Merged, "dangling", r.Dangling,
+			"relinked", r.Relinked, "took", r.Took)
 	}
 }
