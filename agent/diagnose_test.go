@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/policy"
+	"github.com/engramd/engramd/policy/diagnose"
+)
+
+// contended senses a target whose goroutines wait for a lock, and a metrics source that does not answer as
+// long as slow holds.
+type contended struct {
+	senseAll
+	slow bool
+}
+
+func (c contended) Read(ctx context.Context, expr string, at time.Time) policy.Reading {
+	if strings.Contains(expr, "go_sync_mutex_wait_total_seconds_total") {
+		return policy.Reading{Expr: expr, Value: 15.1, Known: true, At: at}
+	}
+	if c.slow && strings.Contains(expr, "engram_") {
+		<-ctx.Done()
+		return policy.Reading{Expr: expr, Reason: "the query took too long"}
+	}
+	return c.senseAll.Read(ctx, expr, at)
+}
+
+// asksWhy has the row of the world's policy that grows also ask for a diagnosis.
+func (w *world) asksWhy() {
+	w.driver.Add("app", busy(1000, 1.005))
+	w.seesCPU()
+	w.edit("do: scale", "do: [scale, diagnose]")
+}
+
+// diagnoses lists what decisions and actions were diagnosed with.
+func (w *world) diagnosed() (decisions, actions []string) {
+	w.t.Helper()
+	all, err := w.agent.Decisions(w.t.Context(), api.DecisionQuery{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, d := range all {
+		if d.Diagnosis != "" {
+			decisions = append(decisions, d.Diagnosis)
+		}
+	}
+	for _, a := range w.actions() {
+		if a.Diagnosis != "" {
+			actions = append(actions, a.Diagnosis)
+		}
+	}
+	return decisions, actions
+}
+
+// A row that asks for a diagnosis has one on the decision that it led to, though nobody waits for it; so does an action without effect.
+func TestRowsAndActionsAreDiagnosed(t *testing.T) {
+	for name, slow := range map[string]bool{"a source that answers": false, "a source that hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			inEmptyWorld(t, "", func(w *world) {
+				w.sensing = func(s senseAll) senses { return contended{s, slow} }
+				w.asksWhy()
+				w.start("agent.yaml")
+				w.pass(5 * time.Minute)
+				decisions, actions := w.diagnosed()
+				const want = "lock contention (15.1 goroutines wait for a lock at any time)"
+				if len(decisions) == 0 || decisions[len(decisions)-1] != want {
+					t.Errorf("the decisions have %q", decisions)
+				}
+				if slow { // who validates was not kept waiting by more than its patience
+					w.grewBy(50 * time.Second)
+				}
+				for _, d := range actions {
+					if d != want {
+						t.Errorf("the action has %q", d)
+					}
+				}
+			})
+		})
+	}
+}
+
+// grewBy fails unless app began to grow within d of the beginning.
+func (w *world) grewBy(d time.Duration) {
+	w.t.Helper()
+	for _, a := range w.actions() {
+		for _, x := range a.Times {
+			if x.State == actuators.Applying && x.At.Sub(beginning) <= d {
+				return
+			}
+		}
+	}
+	w.t.Errorf("app did not grow within %s: %v", d, w.states())
+}
+
+// A diagnosis that is asked for tells of one target or of each, and of nobody that there is not.
+func TestDiagnoseOnRequest(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		w.sensing = func(s senseAll) senses { return contended{s, false} }
+		w.two()
+		w.pass(time.Minute)
+		ctx := w.t.Context()
+		all, err := w.agent.Diagnose(ctx, api.DiagnosisQuery{})
+		if err != nil || len(all) != 2 || all[0].Target != "app" || all[1].Target != "db" {
+			t.Errorf("%+v, %v", all, err)
+		}
+		one, err := w.agent.Diagnose(ctx, api.DiagnosisQuery{Target: "db", Since: time.Now().Add(-30 * time.Second)})
+		if err != nil || len(one) != 1 || one[0].To.Sub(one[0].From) != 30*time.Second {
+			t.Fatalf("%+v, %v", one, err)
+		}
+		if f, ok := one[0].Cause(diagnose.Lock); !ok || len(f.For) == 0 {
+			t.Errorf("%+v", f)
+		}
+		for name, q := range map[string]api.DiagnosisQuery{
+			"there is no target": {Target: "nobody"},
+			"is to come":         {Since: time.Now().Add(time.Minute)},
+			"remembered for 2h":  {Since: time.Now().Add(-3 * time.Hour)},
+		} {
+			if _, err := w.agent.Diagnose(ctx, q); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%+v: %v, want %s", q, err, name)
+			}
+		}
+	})
+}
