@@ -2,11 +2,16 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 
 	"github.com/engramd/engramd/agent/api"
+	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/agent/nodehost"
 	"github.com/engramd/engramd/policy"
 )
@@ -14,8 +19,9 @@ import (
 // embedded is the memory node that shares the agent's process, if there is one. The agent talks to it over
 // HTTP, as to any other.
 type embedded struct {
-	host host // nil: none
-	died atomic.Pointer[error]
+	host  host   // nil: none
+	token string // by which this agent uses it, "" where it asks for none
+	died  atomic.Pointer[error]
 }
 
 // A host serves a node until its context ends.
@@ -34,7 +40,7 @@ func (a *Agent) openNode() error {
 	h, err := nodehost.Open(nodehost.Options{
 		Node: cfg.Node, DataDir: filepath.Join(cfg.DataDir, "node"), ListenKey: "listen.node", Memory: a.opts.Memory, Log: a.opts.Log,
 		Access: api.Config{
-			Addr: cfg.Listen.Node, TokenFile: cfg.Auth.TokenFile, Insecure: cfg.Listen.Insecure,
+			Addr: cfg.Listen.Node, TokenFile: cfg.Auth.TokenFile, OwnToken: a.node.token, Insecure: cfg.Listen.Insecure,
 			CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, ClientCAFile: cfg.TLS.ClientCAFile,
 		},
 	})
@@ -43,6 +49,24 @@ func (a *Agent) openNode() error {
 	}
 	a.closer.add(h.Close)
 	a.node.host = h
+	return nil
+}
+
+// nodeToken makes a token for this agent alone, where the embedded node asks for one, and leaves it where the node's driver and the
+// scrape of its metrics read it. It is another one at each start.
+func (a *Agent) nodeToken() error {
+	cfg := a.opts.Config
+	if !cfg.Node.Enabled || cfg.Auth.TokenFile == "" {
+		return nil
+	}
+	name := config.NodeTokenFile(cfg.DataDir)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be somebody's who could read it
+		return fmt.Errorf("write the token for the embedded node: %w", err)
+	}
+	a.node.token = rand.Text()
+	if err := os.WriteFile(name, []byte(a.node.token+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the token for the embedded node: %w", err)
+	}
 	return nil
 }
 

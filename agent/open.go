@@ -52,6 +52,9 @@ func (a *Agent) openWorld() error {
 		return err
 	}
 	a.sink = sink
+	if err := a.nodeToken(); err != nil { // before anybody reads it
+		return err
+	}
 	t, err := telemetry.New(telemetry.Options{
 		Dir: cfg.DataDir, Config: a.telemetryConfig(cfg), Registry: a.registry, Log: a.opts.Log,
 	})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ func (g *Gate) open(cfg Config) (err error) {
 	if cfg.TokenFile != "" {
 		if g.access.tokens, err = openTokens(cfg.TokenFile, g.log); err != nil {
 			return err
+		}
+		if cfg.OwnToken != "" {
+			g.access.tokens.own = []token{{name: "engramd itself", role: Admin, sum: sha256.Sum256([]byte(cfg.OwnToken))}}
 		}
 	}
 	if g.tls, err = newTLS(cfg); err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type token struct {
 type tokenFile struct {
 	path string
 	log  *slog.Logger
+	own  []token // beside those of the file
 
 	mu      sync.Mutex
 	seen    fileState
@@ -91,7 +93,7 @@ func (f *tokenFile) who(text string) (caller, error) {
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(text)))
 	var found caller
-	for _, t := range f.tokens { // all of them, whichever it is
+	for _, t := range slices.Concat(f.own, f.tokens) { // all of them, whichever it is
 		if subtle.ConstantTimeCompare(t.sum[:], sum[:]) == 1 {
 			found = caller{name: t.name, role: t.role}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -28,8 +29,15 @@ func Embedded(c *Config) string {
 	if !c.Node.Enabled || !ok {
 		return ""
 	}
-	return strings.NewReplacer("{{url}}", at, "{{workers}}", strconv.Itoa(max(2, runtime.NumCPU()))).Replace(embeddedYAML)
+	token := ""
+	if c.document.Auth.TokenFile != "" {
+		token = fmt.Sprintf(", token_file: %q", NodeTokenFile(c.document.DataDir))
+	}
+	return strings.NewReplacer("{{url}}", at, "{{token}}", token, "{{workers}}", strconv.Itoa(max(2, runtime.NumCPU()))).Replace(embeddedYAML)
 }
+
+// NodeTokenFile is where an agent leaves the token by which it uses its own node, where that asks for one.
+func NodeTokenFile(dataDir string) string { return filepath.Join(dataDir, "node.token") }
 
 // embeddedURL is where the agent reaches its own node.
 func embeddedURL(doc *document) (string, bool) {
@@ -59,7 +67,7 @@ func (r *resolver) lookAfterNode() {
 	if slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
 		return
 	}
-	if r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
+	if r.doc.TLS.CertFile != "" {
 		return // told by embedded
 	}
 	head := fmt.Sprintf("version: 1\nmetrics: {interval: %s}\n", formatDuration(r.doc.Metrics.Interval))
@@ -103,7 +111,8 @@ func (r *resolver) embedded(seen map[string]string) {
 	}
 	one := Scrape{Job: NodeJob, URL: at + "/metrics"}
 	if r.embeddedAt != "" {
-		one.Target = r.cfg.Targets[len(r.cfg.Targets)-1].Name
+		t := r.cfg.Targets[len(r.cfg.Targets)-1]
+		one.Target, one.BearerTokenFile = t.Name, textOf(t.Specs[nodePlatform], "token_file")
 	}
 	for _, s := range r.doc.Metrics.Scrape {
 		if !SameNode(s.URL, at) {
@@ -117,7 +126,7 @@ func (r *resolver) embedded(seen map[string]string) {
 	if r.embeddedAt == "" && slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
 		return
 	}
-	if r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
+	if r.embeddedAt == "" && r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
 		r.warn(r.at("node.enabled"), "the embedded node is neither scraped nor looked after: it asks for a token or for TLS; name a target with node: {url, token_file, ca_file}")
 		return
 	}

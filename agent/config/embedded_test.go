@@ -92,7 +92,8 @@ func TestWhoLooksAfterTheEmbeddedNode(t *testing.T) {
 		"beside another":        {"targets: [{name: app, docker: {container: app}}]\n", "app node", -1, ""},
 		"another node":          {"targets: [{name: other, node: {url: \"http://127.0.0.1:7433\"}}]\n", "other node", -1, ""},
 		"another called node":   {"targets: [{name: node, docker: {container: app}}]\n", "node", 0, "another target is called node"},
-		"with a token":          {"auth: {token_file: t}\n", "", 0, "neither scraped nor looked after"},
+		"with a token":          {"auth: {token_file: t}\n", "node", -1, ""},
+		"with TLS":              {"tls: {cert_file: c, key_file: k}\n", "", 0, "neither scraped nor looked after"},
 		"elsewhere":             {"listen: {node: \"127.0.0.1:7999\"}\n", "node", -1, ""},
 		"scraped for nobody":    {"metrics: {scrape: [{job: x, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, "without target: node"},
 		"scraped by hand":       {"metrics: {scrape: [{job: x, target: node, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, ""},
@@ -131,6 +132,15 @@ func TestEmbeddedIsAnAgentYAML(t *testing.T) {
 	}
 	if a, b := before.Targets[0].Procedure.Validation, after.Targets[0].Procedure.Validation; a != b {
 		t.Errorf("%+v, was %+v", b, a)
+	}
+}
+
+// Where the node asks for a token the agent has one of its own.
+func TestEmbeddedNodeWithAToken(t *testing.T) {
+	c := parseNode(t, "auth: {token_file: t}\ndata_dir: /var/lib/engramd\n")
+	const file = "/var/lib/engramd/node.token"
+	if s := c.Metrics.Scrape; len(s) != 1 || s[0].BearerTokenFile != file || c.Targets[0].Specs["node"].(*node.Spec).TokenFile != file {
+		t.Errorf("%+v %+v", s, c.Targets[0].Specs)
 	}
 }
 
