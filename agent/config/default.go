@@ -43,8 +43,19 @@ func Init(found map[string][]actuators.Found) []byte {
 	text = replaceSection(text, "policies", policies.String())
 	// What runs here may be a memory node, and have the port.
 	text = strings.Replace(text, "\n  enabled: true\n", "\n  enabled: false\n", 1)
+	text = closely.ReplaceAllString(text, "  interval: 15s\n")
+	text = initHead + text[strings.Index(text, "\n\n")+1:]
 	return []byte(discover.ReplaceAllString(text, ""))
 }
+
+// initHead says what a file is that names what was found.
+const initHead = `# engramd's configuration, for what runs here. It watches these targets, changes nothing without a yes, and says
+# what it sees on http://127.0.0.1:9090. ` + "`engramd check`" + ` says what is wrong with it, and docs/agent.yaml.md explains
+# every key.
+`
+
+// closely is the line by which the embedded node is looked at more often than anything else needs.
+var closely = regexp.MustCompile(`(?m)^  interval: 5s .*\n`)
 
 // discover is the line that a file which names its targets does without.
 var discover = regexp.MustCompile(`(?m)^discover: .*\n`)
