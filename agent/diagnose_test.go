@@ -34,7 +34,7 @@ func (c contended) Read(ctx context.Context, expr string, at time.Time) policy.R
 func (w *world) asksWhy() {
 	w.driver.Add("app", busy(1000, 1.005))
 	w.seesCPU()
-	w.edit("do: scale", "do: [scale, diagnose]")
+	w.edit("for: 30s, do: scale", "for: 0s, do: [scale, diagnose]") // the decision is there before the diagnosis
 }
 
 // diagnoses lists what decisions and actions were diagnosed with.
@@ -82,6 +82,26 @@ func TestRowsAndActionsAreDiagnosed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Each time that a row begins to ask for a diagnosis there is one, and none while it goes on.
+func TestADiagnosisAnEpisode(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		w.sensing = func(s senseAll) senses { return contended{s, false} }
+		w.driver.Add("app", busy(1000, 0))
+		w.querier.Define("cpu", func(at time.Time) (float64, bool) { // two minutes of each five
+			if at.Sub(beginning)%(5*time.Minute) < 2*time.Minute {
+				return 95, true
+			}
+			return 50, true
+		})
+		w.edit("for: 30s, do: scale, change: {cpu: {by: x2}}", "for: 0s, do: [hold, diagnose], why: look")
+		w.start("agent.yaml")
+		w.pass(14 * time.Minute)
+		if n := strings.Count(w.trace.String(), " diagnose "); n != 3 {
+			t.Errorf("%d diagnoses in three episodes:\n%s", n, w.trace)
+		}
+	})
 }
 
 // grewBy fails unless app began to grow within d of the beginning.
