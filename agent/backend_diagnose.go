@@ -28,14 +28,20 @@ func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.Diagn
 	if a.started.After(from) {
 		from = a.started // nothing was measured before
 	}
+	said := map[string]string{} // by the platforms
 	names, err := call(ctx, a.inbox, func() ([]string, error) {
+		names := []string{q.Target}
 		if q.Target == "" {
-			return a.loop.names(), nil
+			names = a.loop.names()
 		}
-		if a.loop.targets[q.Target] == nil {
-			return nil, a.noTarget(q.Target)
+		for _, name := range names {
+			t := a.loop.targets[name]
+			if t == nil {
+				return nil, a.noTarget(name)
+			}
+			said[name] = a.platformsSay(t, "")
 		}
-		return []string{q.Target}, nil
+		return names, nil
 	})
 	if err != nil {
 		return nil, err
@@ -45,6 +51,7 @@ func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.Diagn
 	for i, name := range names {
 		wg.Go(func() {
 			views[i] = api.DiagnosisView{Target: name, From: from, To: now, Report: a.inspect(ctx, diagnosis.Question{Target: name, From: from, To: now})}
+			views[i].Summary = and(views[i].Summary, said[name])
 		})
 	}
 	wg.Wait()

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -75,27 +74,9 @@ func (a *Agent) watchDrift(t *target) {
 		d := now[r]
 		a.emit(policy.Event{
 			Type: policy.EventDrift, Severity: policy.Warning, Target: t.cfg.Name, Resource: r, From: d.want, To: d.has,
-			Message: cmp.Or(a.wrong(t, r), fmt.Sprintf("%s of %s is configured as %s, but %s holds: a parent's limit, or something else wrote it", r, t.cfg.Name, r.Format(d.want), r.Format(d.has))),
+			Message: cmp.Or(a.platformsSay(t, r), fmt.Sprintf("%s of %s is configured as %s, but %s holds: a parent's limit, or something else wrote it", r, t.cfg.Name, r.Format(d.want), r.Format(d.has))),
 		})
 	}
-}
-
-// wrong is what the target's drivers find wrong with a resource of it, and what to do about it; "" if they
-// cannot tell.
-func (a *Agent) wrong(t *target, r policy.Resource) string {
-	for _, name := range t.cfg.Drivers {
-		d, ok := a.drivers[name].(actuators.Diagnoser)
-		seen := t.observer.last(name)
-		if !ok || seen.err != nil {
-			continue
-		}
-		for _, f := range d.Diagnose(t.cfg.Target, seen.state) {
-			if f.What == string(r) {
-				return strings.TrimSuffix(f.Detail+": "+f.Remedy, ": ")
-			}
-		}
-	}
-	return ""
 }
 
 // drifts finds the resources of which some part has something else than it was configured with.

@@ -59,6 +59,9 @@ func TestE2EVolume(t *testing.T) {
 	if !strings.Contains(e.Message, "did not follow its disk") || !strings.Contains(e.Message, "run resize2fs "+idle.Device) {
 		t.Errorf("drift: %s", e.Message)
 	}
+	if said := a.Do(t, "diagnose", "idle"); !strings.Contains(said, "did not follow its disk") {
+		t.Errorf("engramd diagnose idle:\n%s", said)
+	}
 
 	hold := holdTool(t, "/usr/sbin/resize2fs")
 	data.Grow(t, 128*mebi)
