@@ -22,7 +22,7 @@ func (a *Agent) Ready(ctx context.Context) error {
 }
 
 func (a *Agent) ready() error {
-	if a.loop.last.IsZero() && len(a.loop.cfg.Policies) > 0 {
+	if a.loop.last.IsZero() && a.loop.cfg.CountPolicies() > 0 {
 		return api.Unavailable("the first round of deciding is still to come")
 	}
 	return a.node.ready()

@@ -31,6 +31,7 @@ type sizer struct {
 	States map[policy.Resource]*rightsize.State `json:"states"`
 
 	steps  int
+	unseen map[policy.Resource]int // steps in a row in which the use was not known
 	wanted map[policy.Resource]rightsize.Recommendation
 	used   map[policy.Resource]policy.Reading
 }
@@ -97,8 +98,8 @@ func (a *Agent) step(t *target, z *sizer, p config.Rightsize, s policy.Situation
 	}
 	for _, r := range p.Resources {
 		o, err := sizingOptions(r, p, s)
-		a.tellUnsized(t, p.Name, r, err)
 		if err != nil {
+			a.tellUnsized(t, p.Name, r, err)
 			continue
 		}
 		st := z.States[r]
@@ -109,11 +110,30 @@ func (a *Agent) step(t *target, z *sizer, p config.Rightsize, s policy.Situation
 		sample := sampleOf(r, u, o)
 		sample.At = at
 		z.wanted[r] = o.Observe(st, sample)
+		a.tellUnsized(t, p.Name, r, z.unmeasured(r, sample))
 		z.used[r] = policy.Reading{Signal: string(r), Value: sample.Used, Known: !math.IsNaN(sample.Used), At: s.Now, Expr: "measured over the last " + policy.FormatDuration(p.Every)}
 	}
 	if z.steps++; z.steps%keptEvery == 0 {
 		a.loop.learned = append(a.loop.learned, learned{sizerKey(t.cfg.Name, p.Name), z})
 	}
+}
+
+// unmeasuredFor is for how many steps the use of a resource may be unknown, as at the start, before that is told.
+const unmeasuredFor = 5
+
+// unmeasured says that nobody knows what is used, if that has been so for a while.
+func (z *sizer) unmeasured(r policy.Resource, s rightsize.Sample) error {
+	if !math.IsNaN(s.Used) {
+		delete(z.unseen, r)
+		return nil
+	}
+	if z.unseen == nil {
+		z.unseen = map[policy.Resource]int{}
+	}
+	if z.unseen[r]++; z.unseen[r] < unmeasuredFor {
+		return nil
+	}
+	return fmt.Errorf("what it uses of %s is not measured: see engramd status and engramd doctor", r)
 }
 
 // tellUnsized says, once, that a policy cannot size a resource, and why.

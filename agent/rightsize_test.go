@@ -55,6 +55,9 @@ func TestRightsizeFollowsDemandDownAndUp(t *testing.T) {
 		if got := w.cores(); got < 0.55 || got > 0.7 {
 			t.Errorf("%v cores for a demand of half a core", got)
 		}
+		if strings.Contains(w.trace.String(), "does not size") {
+			t.Errorf("a target that is measured is told to be none:\n%s", w.trace)
+		}
 		demand.turn(2)
 		w.pass(3 * time.Minute)
 		if w.cores() < 2 {
@@ -194,6 +197,9 @@ func TestUnknownUseChangesNothing(t *testing.T) {
 		w.pass(3 * time.Hour)
 		if w.cores() != 4 || len(w.actions()) != 0 {
 			t.Errorf("%v cores, %d actions without a measurement", w.cores(), len(w.actions()))
+		}
+		if n := strings.Count(w.trace.String(), "policy size does not size cpu of app: what it uses of cpu is not measured"); n != 1 {
+			t.Errorf("that was told %d times, want once:\n%s", n, w.trace)
 		}
 	})
 }

@@ -14,11 +14,11 @@ import (
 func (a *Agent) announce() {
 	cfg := a.opts.Config
 	a.log.Info("engramd is running",
-		"version", a.opts.Version, "mode", cfg.Mode, "targets", len(cfg.Targets), "policies", len(cfg.Policies),
+		"version", a.opts.Version, "mode", cfg.Mode, "targets", len(cfg.Targets), "policies", cfg.CountPolicies(),
 		"data_dir", cfg.DataDir, "listen", cfg.Listen.Agent)
 	a.emit(policy.Event{
 		Type: policy.EventAgent, Severity: policy.Info,
-		Message: fmt.Sprintf("engramd %s started: %d targets, %d policies, mode %s", a.opts.Version, len(cfg.Targets), len(cfg.Policies), cfg.Mode),
+		Message: fmt.Sprintf("engramd %s started: %d targets, %d policies, mode %s", a.opts.Version, len(cfg.Targets), cfg.CountPolicies(), cfg.Mode),
 	})
 	a.remind()
 }

@@ -55,6 +55,9 @@ func (c *Config) Target(name string) (Target, bool) {
 	return Target{}, false
 }
 
+// CountPolicies is how many policies there are, of every kind.
+func (c *Config) CountPolicies() int { return len(c.Policies) + len(c.Rightsize) + len(c.Schedules) }
+
 // A Window is a maintenance window as declared; the policy package computes with it.
 type Window struct {
 	Name     string

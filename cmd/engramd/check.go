@@ -26,7 +26,7 @@ Warnings (an overlap of rows, the cooldown that is in effect) leave the exit cod
 				Policies int      `json:"policies"`
 				Warnings []string `json:"warnings"`
 			}
-			r := result{Path: cfg.Path, Targets: len(cfg.Targets), Policies: len(cfg.Policies) + len(cfg.Rightsize) + len(cfg.Schedules), Warnings: []string{}}
+			r := result{Path: cfg.Path, Targets: len(cfg.Targets), Policies: cfg.CountPolicies(), Warnings: []string{}}
 			for _, w := range cfg.Warnings {
 				r.Warnings = append(r.Warnings, w.String())
 			}
