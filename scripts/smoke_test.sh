@@ -11,17 +11,19 @@ answer=$(mktemp) || exit 1
 created=
 trap 'forget; rm -f "$answer"' EXIT
 
+# token tells curl the token by its input: whoever may list processes sees their arguments.
+token() {
+	[ -z "${ENGRAMD_TOKEN:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$ENGRAMD_TOKEN"
+}
+
 # ask METHOD PATH [JSON]: the answer goes to a file, its status is printed.
 ask() {
-	if [ -n "${ENGRAMD_TOKEN:-}" ]; then
-		set -- "$@" -H "Authorization: Bearer $ENGRAMD_TOKEN"
-	fi
 	method=$1 path=$2
 	shift 2
 	case ${1:-} in
 	{*) body=$1; shift; set -- -H "Content-Type: application/json" -d "$body" "$@" ;;
 	esac
-	curl -s -m 10 -o "$answer" -w '%{http_code}' -X "$method" "$@" "$url$path"
+	token | curl -K - -s -m 10 -o "$answer" -w '%{http_code}' -X "$method" "$@" "$url$path"
 }
 
 # check WHAT WANTED METHOD PATH [JSON]: WANTED is the beginning of the status.
