@@ -265,3 +265,24 @@ func TestDoneAlready(t *testing.T) {
 		t.Errorf("tools: %q", m.calls)
 	}
 }
+
+// TestBusy has another process at the same work, such as the tool that a killed predecessor has left.
+func TestBusy(t *testing.T) {
+	for text, transient := range map[string]bool{
+		"resize2fs: Device or resource busy while trying to grow": true,
+		"xfs_growfs: resize is already in progress":               true,
+		"resize2fs: Permission denied to resize filesystem":       false,
+	} {
+		m := newModel(t, "ext4", 8*gib, false)
+		m.grow(16 * gib)
+		m.says["resize2fs"] = errors.New(text)
+		d := m.driver()
+		_, plan, err := planned(t, d, m.target(nil), 16*gib)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := do(t.Context(), d, m, nil, plan); n != 1 || errors.Is(err, actuators.ErrTransient) != transient || !strings.Contains(err.Error(), text) {
+			t.Errorf("step %d: %v", n, err)
+		}
+	}
+}
