@@ -14,6 +14,7 @@ import (
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/docker"
 	"github.com/engramd/engramd/actuators/kubernetes"
+	"github.com/engramd/engramd/actuators/node"
 	"github.com/engramd/engramd/actuators/systemd"
 	"github.com/engramd/engramd/actuators/volume"
 	"github.com/engramd/engramd/agent/config"
@@ -21,7 +22,7 @@ import (
 
 // built are the platforms of the command, whose sections the reference and the schema document.
 func built() actuators.Registry {
-	return actuators.Registry{"docker": docker.Platform(), "kubernetes": kubernetes.Platform(), "systemd": systemd.Platform(), "volume": volume.Platform()}
+	return actuators.Registry{"docker": docker.Platform(), "kubernetes": kubernetes.Platform(), "node": node.Platform(), "systemd": systemd.Platform(), "volume": volume.Platform()}
 }
 
 // platformSections are the sections of the platforms, each with its comments.

@@ -11,7 +11,8 @@ import (
 // Node are the options of a memory node: the section node of agent.yaml, and without enabled the whole of
 // engram.yaml.
 type Node struct {
-	// Enabled runs a memory node inside the agent, with its data in data_dir/node.
+	// Enabled runs a memory node inside the agent, with its data in data_dir/node. It is looked after, as a target called node, unless a target
+	// names its address; `engramd config show --embedded` says how.
 	Enabled bool `yaml:"enabled"`
 	// VectorDim is the dimension of the vectors in the default space, which never changes; 0 is that of
 	// its first vector.

@@ -77,7 +77,7 @@ func sections(docs map[string]string) []section {
 		}
 		seen[s.typ] = path
 		for _, key := range config.KeysOf(value) {
-			if inner, suffix := sectionOf(key.Type); inner != nil {
+			if inner, suffix := sectionOf(key.Type); inner != nil && inner.Name() != "nodeSection" { // the platform's says more
 				doc := "`" + key.Name + "` " + describe(docs, s.typ, key)
 				all = append(all, walk(strings.TrimPrefix(path+"."+key.Name+suffix, "."), sectionValue(value.FieldByName(key.Field), inner), doc)...)
 			}
