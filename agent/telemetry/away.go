@@ -41,6 +41,10 @@ func (c *collector) measureAway(ctx context.Context, parts []actuators.Part, ids
 		if !isAway(p) || !p.Running {
 			continue
 		}
+		measure := measure
+		if measure == nil && c.threadsOf(p) != nil {
+			measure = unmeasured // but its threads can be looked at
+		}
 		if measure == nil {
 			all[p.ID] = away{measurement: measurement{samples: elsewhere(p, ids(p))}}
 			continue
@@ -57,6 +61,9 @@ func (c *collector) measureAway(ctx context.Context, parts []actuators.Part, ids
 	wg.Wait()
 	return all
 }
+
+// unmeasured knows nothing of a part's use.
+func unmeasured(context.Context, actuators.Part) (cgroup.Stats, error) { return cgroup.Stats{}, nil }
 
 // measureOneAway asks for one part. What cannot be measured has at least the limits that the platform
 // knows of.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/tools/txtar"
 
 	"github.com/engramd/engramd/actuators"
@@ -362,4 +363,28 @@ func TestHost(t *testing.T) {
 			t.Errorf("said %d times", n)
 		}
 	})
+}
+
+// Of a target whose platform names no process, and which is known to be one of this host, the threads are read; its use by others of
+// its control group is not taken for its own.
+func TestThreadsOfAProcessThatThePlatformDoesNotName(t *testing.T) {
+	unnamed := func(context.Context) (actuators.State, error) {
+		return actuators.State{Parts: []actuators.Part{{ID: "1", Name: "self", Running: true}}}, nil
+	}
+	tel := start(t, telemetry.Options{Registry: prometheus.NewRegistry(), Config: telemetry.Config{Interval: 100 * time.Millisecond, Targets: []telemetry.Target{
+		{Name: "here", Observe: unnamed, PID: os.Getpid()}, {Name: "elsewhere", Observe: unnamed},
+	}}})
+	eventually(t, func() error {
+		u := tel.Used("here", time.Now().Add(-time.Minute), time.Now())
+		if u.ThreadCores == nil || u.RunQueue == nil || u.BusiestThread == nil || u.BlockedThreads == nil {
+			return fmt.Errorf("its threads are not known: %+v", u)
+		}
+		if u.Cores != nil || u.MemoryBytes != nil || u.CPUStall != nil || u.IOStall != nil {
+			return fmt.Errorf("what nobody measured is known: %+v", u)
+		}
+		return nil
+	})
+	if u := tel.Used("elsewhere", time.Now().Add(-time.Minute), time.Now()); u.ThreadCores != nil || u.RunQueue != nil || u.BlockedThreads != nil {
+		t.Errorf("threads of a target elsewhere: %+v", u)
+	}
 }
