@@ -37,6 +37,9 @@ targets:
     apply: {cpu: {{.Apply}}}
     maintenance_window: always
     stop_timeout: 5s
+    {{- with .Watched}}
+    validation: {duration: {{.}}}
+    {{- end}}
 {{- end}}
 policies:
   - name: cpu
@@ -53,6 +56,7 @@ policies:
 // A target is one of doubled's.
 type target struct {
 	Name, Kind, Kubeconfig, Mode, Apply, Infeasible, Max string
+	Watched                                              string // how long a change is validated; "" is as long as any other
 }
 
 // start starts an engramd that doubles the CPU of the targets.

@@ -19,6 +19,9 @@ type kill struct {
 	state string // of its action by then
 	hold  func(*loop.Gate) *loop.Hold
 	sick  bool // its readiness fails at the new size
+	// watched is for how long the change is validated: what is to be killed then, or is taken back by hand, must not end
+	// before all the others are where they are to be killed.
+	watched string
 
 	// How it must end.
 	ends string // one of these words; "" is that it waits still
@@ -64,7 +67,7 @@ func prepareKills(t *testing.T, apply string, kills []kill) *killing {
 			v.held = one.hold(v.gate)
 		}
 		k.victims = append(k.victims, v)
-		targets = append(targets, target{Name: one.name, Mode: one.mode, Apply: apply, Kubeconfig: k.kubeconfig(t, v.gate)})
+		targets = append(targets, target{Name: one.name, Mode: one.mode, Apply: apply, Kubeconfig: k.kubeconfig(t, v.gate), Watched: one.watched})
 	}
 	k.values = k.bench.values(t, targets...)
 	// Long enough for all of them to be where they are to be killed at one time.
@@ -128,9 +131,9 @@ func TestE2EKilledLive(t *testing.T) {
 		{name: "not-told", state: "applying", hold: before(1, resize), ends: takenBack, size: small},
 		{name: "not-answered", state: "applying", hold: after(1, resize), ends: stays, size: big},
 		{name: "verifying", state: "verifying", hold: func(g *loop.Gate) *loop.Hold { return g.BeforeAfter("GET /verifying", resize) }, ends: stays, size: big},
-		{name: "validating", state: "validating", ends: stays, size: big},
-		{name: "undo-not-told", state: "rolling_back", hold: before(2, resize), ends: takenBack, size: small},
-		{name: "undo-not-answered", state: "rolling_back", hold: after(2, resize), ends: takenBack, size: small},
+		{name: "validating", state: "validating", watched: "1m", ends: stays, size: big},
+		{name: "undo-not-told", state: "rolling_back", watched: "10m", hold: before(2, resize), ends: takenBack, size: small},
+		{name: "undo-not-answered", state: "rolling_back", watched: "10m", hold: after(2, resize), ends: takenBack, size: small},
 	})
 	for _, name := range []string{"undo-not-told", "undo-not-answered"} {
 		grown := k.a.Await(t, soon, name+" is in place", of(name, "validating"))
@@ -153,7 +156,7 @@ func TestE2EKilledRollingOut(t *testing.T) {
 		{name: "waiting", mode: "approve", state: "waiting"},
 		{name: "not-told", state: "applying", hold: before(1, "PATCH /not-told"), ends: takenBack, size: small},
 		{name: "not-answered", state: "applying", hold: after(1, "PATCH /not-answered"), ends: stays + " " + takenBack, size: big},
-		{name: "validating", state: "validating", ends: stays, size: big},
+		{name: "validating", state: "validating", watched: "1m", ends: stays, size: big},
 		{name: "undoing", state: "rolling_back", sick: true, ends: takenBack, size: small},
 	})
 	k.strike(t)
