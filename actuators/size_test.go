@@ -82,6 +82,8 @@ func part(name, id string, cpu int64) actuators.Part {
 }
 
 func TestReversed(t *testing.T) {
+	reborn := part("web", "1", 1000)
+	reborn.Life = "since the restart"
 	cases := []struct {
 		name  string
 		a     actuators.Action
@@ -90,6 +92,7 @@ func TestReversed(t *testing.T) {
 	}{
 		{"back", ended(actuators.Committed, time.Hour), []actuators.Part{part("web", "1", 1000)}, true},
 		{"back, recreated", ended(actuators.Committed, time.Hour), []actuators.Part{part("web", "2", 1000)}, true},
+		{"back, because what it was told ended", ended(actuators.Committed, time.Hour), []actuators.Part{reborn}, false},
 		{"a new pod", ended(actuators.Committed, time.Hour), []actuators.Part{part("web-x", "2", 1000)}, false},
 		{"a new pod beside one of ours", ended(actuators.Committed, time.Hour), []actuators.Part{part("web", "1", 2000), part("web-x", "2", 1000)}, false},
 		{"still there", ended(actuators.Committed, time.Hour), []actuators.Part{part("web", "1", 2000)}, false},

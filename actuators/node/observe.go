@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"time"
 
@@ -104,11 +105,7 @@ func (v view) sizes() (configured, effective policy.Size) {
 	if v.WAL != nil {
 		configured[policy.Retain] = policy.Amount(int64(time.Duration(v.WAL.Retention) / time.Second))
 	}
-	effective = make(policy.Size, len(configured))
-	for r, q := range configured {
-		effective[r] = q
-	}
-	return configured, effective
+	return configured, maps.Clone(configured)
 }
 
 func millionths(x float64) int64 { return int64(math.Round(x * 1e6)) }

@@ -49,7 +49,7 @@ func check(spec any) error {
 	case (s.CertFile == "") != (s.KeyFile == ""):
 		return errors.New("node: cert_file and key_file go together: give both or none")
 	case u.Scheme == "http" && (s.CAFile != "" || s.CertFile != ""):
-		return errors.New("node: ca_file and cert_file are for https: write url: https://...")
+		return errors.New("node: ca_file and cert_file are for https, and url begins with http://")
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (r *resolver) checkUsers(users []user) {
 			continue
 		}
 		u, err := url.Parse(t.Node.URL)
-		own := r.doc.Node.Enabled && !slices.ContainsFunc(t.Platforms, func(p platformSection) bool { return p.Name != "node" })
+		own := r.doc.Node.Enabled && !slices.ContainsFunc(t.Platforms, func(p platformSection) bool { return rank(p.Name) == 0 })
 		if err != nil || own { // the embedded node is a target, too
 			continue
 		}

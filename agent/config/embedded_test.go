@@ -155,3 +155,14 @@ func TestNodeFiles(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// One's own target for the embedded node may name the volume that it is on, and nothing else has its address.
+func TestOwnTargetOfTheEmbeddedNode(t *testing.T) {
+	const text = "version: 1\nnode: {enabled: true}\ntargets: [{name: mine, node: {url: \"http://127.0.0.1:7432\"}, %s}]\n"
+	for more, fine := range map[string]bool{"volume: {path: /data}": true, "docker: {container: app}": false} {
+		_, err := config.Parse("agent.yaml", []byte(strings.Replace(text, "%s", more, 1)), built())
+		if told := err != nil && strings.Contains(err.Error(), "have the same address"); told == fine {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+}
