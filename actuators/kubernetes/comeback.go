@@ -52,3 +52,6 @@ func (c *comeback) CloseIdleConnections() {
 		n.CloseIdleConnections()
 	}
 }
+
+// WrappedRoundTripper leads client-go to what can cancel a request.
+func (c *comeback) WrappedRoundTripper() http.RoundTripper { return c.next }
