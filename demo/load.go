@@ -19,8 +19,8 @@ import (
 
 const (
 	// memories there are at first, with degree edges each.
-	memories = 16_000
-	degree   = 24
+	memories = 12_000
+	degree   = 20
 	// age of what is there at first: nobody has thought of it for weeks.
 	age = 30 * 24 * time.Hour
 )
@@ -69,6 +69,9 @@ func (c *crowd) fill(ctx context.Context, now time.Time) error {
 		}
 	}
 	for i := range c.from.Memories {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		for _, e := range c.from.Edges(i) {
 			weight := e.Weight.Float64()
 			if err := line(&lines, api.Line{From: e.From, To: e.To, Weight: &weight}); err != nil {

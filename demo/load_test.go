@@ -59,12 +59,13 @@ func served(t *testing.T) (*node.Node, *crowd) {
 // waits follows from how many ask and how many are served.
 func TestCrowd(t *testing.T) {
 	n, c := served(t)
+	c.from.Memories = 3000
 	if err := c.fill(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	st := n.Stats()
-	if got := st.Spaces[0].Memories; got != memories || st.Spaces[0].Graph.Edges != memories*degree {
-		t.Errorf("%d memories and %d edges, want %d and %d", got, st.Spaces[0].Graph.Edges, memories, memories*degree)
+	if got := st.Spaces[0].Memories; got != 3000 || st.Spaces[0].Graph.Edges != 3000*degree {
+		t.Errorf("%d memories and %d edges, want %d and %d", got, st.Spaces[0].Graph.Edges, 3000, 3000*degree)
 	}
 	perSecond, err := c.measure(t.Context())
 	if err != nil || perSecond <= 0 {
