@@ -67,8 +67,8 @@ func TestE2EMakeRun(t *testing.T) {
 	var why loop.Explanation
 	a.Ask(t, &why, "explain", evicted.ID)
 	for _, r := range why.Decision.Readings {
-		if r.Signal == "hot" && r.Value < 10 {
-			t.Errorf("decided at a hot ratio of %v%%", r.Value)
+		if r.Signal == "hot" && r.Value < 11 { // a node that sweeps by itself stops at 10
+			t.Errorf("decided at a hot ratio of %v%%: the import did not push it beyond 10%%", r.Value)
 		}
 	}
 	if why.Decision.Policy != "node-tiers-hot" || why.Decision.Mode != "auto" {
