@@ -100,7 +100,7 @@ func Analyze(ctx context.Context, q Querier, o AnalyzeOptions) (Analysis, error)
 	if o.Period < LeastPeriod {
 		return Analysis{}, fmt.Errorf("a period of %s: want %s at least", o.Period, policy.FormatDuration(LeastPeriod))
 	}
-	a := Analysis{From: o.Now.Add(-o.Period), To: o.Now}
+	a := Analysis{From: o.Now.Add(-o.Period), To: o.Now, Targets: []TargetSizes{}}
 	found := map[string]*TargetSizes{}
 	for _, r := range resources {
 		uses, err := histories(ctx, q, r.use, o.Now, o.Period)

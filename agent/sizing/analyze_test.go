@@ -148,6 +148,9 @@ func TestAnalyzeTellsWhatItDoesNotKnow(t *testing.T) {
 	if len(a.Targets) != 0 || len(a.Notes) != 2 || !strings.Contains(a.Notes[0], "ten minutes") {
 		t.Errorf("five minutes of history: %+v", a)
 	}
+	if text, err := json.Marshal(a); err != nil || !strings.Contains(string(text), `"targets":[]`) {
+		t.Errorf("an analysis of nothing is %s, %v; want a list that is empty", text, err)
+	}
 	if _, err := sizing.Analyze(t.Context(), steady(day), sizing.AnalyzeOptions{Now: now, Period: day, Target: "other"}); err == nil {
 		t.Error("an unknown target was analysed")
 	}

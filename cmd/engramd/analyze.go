@@ -46,7 +46,7 @@ A phase follows from how long there is a history; --phase names another.`,
 	f.StringVar(&a.period, "period", "7d", "how far back, as 7d")
 	f.StringVar(&a.phase, "phase", "", "initial, optimise or steady_state")
 	f.StringVar(&a.target, "target", "", "only this target")
-	f.StringVarP(&a.file, "output", "o", "table", "table or json, or a file to write to instead")
+	f.StringVarP(&a.file, "output", "o", "table", "table, json or another of --format's, or a file to write to instead; - is none")
 	f.StringVar(&a.format, "format", "", "table, json, csv, or the sizes for kubernetes, compose or systemd (default: by --output; .json and .csv files are what they are called)")
 	f.StringVar(&a.prices, "prices", "", "file with a table of prices, as for capacity, for what it saves")
 	return cmd
@@ -89,17 +89,18 @@ func (a *analysing) run(cmd *cobra.Command, _ []string) error {
 
 // writer is how the answer is written: as --format says, else as the name after --output does.
 func (a *analysing) writer() (func(io.Writer, sizing.Analysis) error, error) {
-	format := a.format
-	if format == "" {
+	format, ending := a.format, strings.TrimPrefix(filepath.Ext(a.file), ".")
+	named := slices.Contains(append([]string{"table", "json", "csv"}, sizing.SnippetKinds()...), a.file)
+	switch {
+	case format != "":
+	case named:
+		format = a.file
+	case ending == "csv" || ending == "json":
+		format = ending
+	default:
 		format = "table"
-		if ending := strings.TrimPrefix(filepath.Ext(a.file), "."); ending == "csv" || ending == "json" {
-			format = ending
-		}
-		if a.file == "json" {
-			format = "json"
-		}
 	}
-	if a.file == "table" || a.file == "json" {
+	if named || a.file == "-" {
 		a.file = ""
 	}
 	switch {
