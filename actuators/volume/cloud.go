@@ -77,10 +77,18 @@ type clouds struct {
 }
 
 type watched struct {
-	mu   sync.Mutex // held during a call, so that a volume is asked for once at a time
-	api  ebs
+	calls sync.Mutex // held as long as something is asked or waited for: one at a time
+	api   ebs
+
+	mu   sync.Mutex
 	last cloud
 	at   time.Time // of last
+}
+
+func (w *watched) known() (cloud, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last, w.at
 }
 
 func newClouds(dial dial, wait patience) *clouds {
@@ -102,23 +110,28 @@ func (c *clouds) of(a AWS) *watched {
 // reason not to see the host.
 func (c *clouds) seen(ctx context.Context, a AWS) cloud {
 	w := c.of(a)
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if !w.calls.TryLock() { // whoever has it looks all the time
+		last, _ := w.known()
+		return last
+	}
+	defer w.calls.Unlock()
+	last, at := w.known()
 	old := seenCalm
-	if w.last.Modification.underWay() || w.last.Unknown != "" {
+	if last.Modification.underWay() || last.Unknown != "" {
 		old = seenBusy
 	}
-	if w.at.IsZero() || time.Since(w.at) > old {
+	if at.IsZero() || time.Since(at) > old {
 		bounded, cancel := context.WithTimeout(ctx, seenWithin)
 		defer cancel()
-		w.look(bounded, c.dial, a)
+		last, _ = w.look(bounded, c.dial, a) // which says what is unknown
 	}
-	return w.last
+	return last
 }
 
-// look asks AWS. It is called with the lock held.
-func (w *watched) look(ctx context.Context, dial dial, a AWS) error {
-	now := cloud{NotBefore: w.last.NotBefore, Why: w.last.Why}
+// look asks AWS. Its caller holds calls.
+func (w *watched) look(ctx context.Context, dial dial, a AWS) (cloud, error) {
+	was, _ := w.known()
+	now := cloud{NotBefore: was.NotBefore, Why: was.Why}
 	api, err := w.client(ctx, dial, a)
 	if err == nil {
 		now.GiB, now.Modification, err = api.volume(ctx, a.VolumeID)
@@ -129,8 +142,14 @@ func (w *watched) look(ctx context.Context, dial dial, a AWS) error {
 	if !now.NotBefore.IsZero() && time.Now().After(now.NotBefore) {
 		now.NotBefore, now.Why = time.Time{}, ""
 	}
+	w.note(now)
+	return now, err
+}
+
+func (w *watched) note(now cloud) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.last, w.at = now, time.Now()
-	return err
 }
 
 func (w *watched) client(ctx context.Context, dial dial, a AWS) (ebs, error) {
@@ -187,70 +206,70 @@ func (c cloud) fits(a AWS, d device) error {
 // mayModify asks AWS whether a modification would be allowed, without making it.
 func (c *clouds) mayModify(ctx context.Context, a AWS, gib int64) error {
 	w := c.of(a)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.look(ctx, c.dial, a); err != nil {
+	w.calls.Lock()
+	defer w.calls.Unlock()
+	now, err := w.look(ctx, c.dial, a)
+	if err != nil || now.done(gib) {
 		return err
 	}
-	if done(w.last, gib) {
-		return nil
-	}
-	if err := w.last.free(a); err != nil {
+	if err := now.free(a); err != nil {
 		return err
 	}
 	return w.api.modify(ctx, a.VolumeID, gib, true)
 }
 
 // done reports whether a volume has the size, or is on its way to it.
-func done(c cloud, gib int64) bool {
+func (c cloud) done(gib int64) bool {
 	return c.GiB >= gib || c.Modification.underWay() && c.Modification.GiB >= gib
 }
 
 // modify asks for a size and waits until the volume has it. A predecessor may have asked.
 func (c *clouds) modify(ctx context.Context, a AWS, gib int64) error {
 	w := c.of(a)
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.calls.Lock()
+	defer w.calls.Unlock()
 	for began, asked := time.Now(), false; ; {
-		if err := w.look(ctx, c.dial, a); err != nil {
+		now, err := w.look(ctx, c.dial, a)
+		if err != nil {
 			return err
 		}
-		switch m := w.last.Modification; {
-		case w.last.GiB >= gib && (m == nil || m.State != modifying):
+		switch m := now.Modification; {
+		case now.GiB >= gib && (m == nil || m.State != modifying):
 			return nil
 		case m != nil && m.State == failed && asked:
 			return refused("AWS could not modify %s: %s", a.VolumeID, m.Message)
-		case !asked && !done(w.last, gib):
-			if err := w.ask(ctx, a, gib); err != nil {
+		case !asked && !now.done(gib):
+			if err := w.ask(ctx, a, gib, now); err != nil {
 				return err
 			}
 			asked = true
 		}
-		if err := w.patient(ctx, c.wait, a, began); err != nil {
+		if err := now.patient(ctx, c.wait, a, began); err != nil {
 			return err
 		}
 	}
 }
 
 // ask makes the request, and remembers until when AWS refuses it.
-func (w *watched) ask(ctx context.Context, a AWS, gib int64) error {
-	if err := w.last.free(a); err != nil {
+func (w *watched) ask(ctx context.Context, a AWS, gib int64, now cloud) error {
+	if err := now.free(a); err != nil {
 		return err
 	}
 	err := w.api.modify(ctx, a.VolumeID, gib, false)
 	if errors.Is(err, errRate) {
-		w.last.NotBefore, w.last.Why = time.Now().Add(rateWait), err.Error()
+		now.NotBefore, now.Why = time.Now().Add(rateWait), err.Error()
 		if t, ok := timeIn(err.Error(), time.Now()); ok {
-			w.last.NotBefore = t
+			now.NotBefore = t
 		}
+		w.note(now)
 	}
 	return err
 }
 
 // patient waits a while, and in the end says what it waits for.
-func (w *watched) patient(ctx context.Context, wait patience, a AWS, began time.Time) error {
+func (c cloud) patient(ctx context.Context, wait patience, a AWS, began time.Time) error {
 	waits := fmt.Errorf("%w: volume %s does not have its new size yet", actuators.ErrTransient, a.VolumeID)
-	if m := w.last.Modification; m != nil {
+	if m := c.Modification; m != nil {
 		waits = fmt.Errorf("%w (%s, %d%%%s)", waits, m.State, m.Progress, colon(m.Message))
 	}
 	if time.Since(began) > wait.all {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/testenv"
 )
 
 // do carries out a plan to its first error.
@@ -284,5 +285,41 @@ func TestBusy(t *testing.T) {
 		if n, err := do(t.Context(), d, m, nil, plan); n != 1 || errors.Is(err, actuators.ErrTransient) != transient || !strings.Contains(err.Error(), text) {
 			t.Errorf("step %d: %v", n, err)
 		}
+	}
+}
+
+// TestSeenWhileItWaits has a modification that takes its time: the host is observed meanwhile, at once.
+func TestSeenWhileItWaits(t *testing.T) {
+	m, c := newModel(t, "ext4", 8*gib, false), newCloud(t, 8)
+	d := m.driver()
+	_, plan, err := planned(t, d, m.target(c), 16*gib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stuck = true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := do(ctx, d, m, c, plan)
+		done <- err
+	}()
+	testenv.Eventually(t, 10*time.Second, "the modification was asked for", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.asked == 1
+	})
+	for range 100 {
+		if _, err := d.Observe(t.Context(), m.target(c)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-done:
+		t.Errorf("it ended: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
 	}
 }

@@ -26,6 +26,7 @@ type cloudModel struct {
 	looks    int  // at the modifications since it was asked for
 	asked    int  // modifications that were accepted
 	failed   bool // they fail
+	stuck    bool // they take for ever
 	failures []failure
 	requests []string
 }
@@ -113,7 +114,7 @@ func (c *cloudModel) modifications(w http.ResponseWriter) {
 		refuse(w, http.StatusBadRequest, "InvalidVolumeModification.NotFound", "Modification for volume '"+volumeID+"' does not exist.")
 		return
 	}
-	if c.last == "modifying" {
+	if c.last == "modifying" && !c.stuck {
 		if c.looks++; c.looks >= 2 && c.failed {
 			c.last = "failed"
 		} else if c.looks >= 2 {

@@ -73,7 +73,7 @@ func (s *system) facts(m mount) (facts, error) {
 	case m.root != "/":
 		f.Not = fmt.Sprintf("only %s of its file system is mounted at %s: name the place where all of it is", m.root, m.point)
 	case m.readOnly():
-		f.Not = fmt.Sprintf("%s is mounted read-only (after an error? see dmesg)", m.point)
+		f.Not = fmt.Sprintf("%s is mounted read-only (after an error? see dmesg; by the sandbox of engramd's own unit? ReadWritePaths=)", m.point)
 	default:
 		f.Not = s.missing(f)
 	}
