@@ -27,7 +27,7 @@ type policySection struct {
 	// rules run as much faster than the clock.
 	Every time.Duration `yaml:"every,omitempty"`
 	// Preset names a matrix that comes with engramd: engram-cpu, engram-memory, engram-numa,
-	// engram-queue or engram-storage.
+	// engram-queue, engram-storage or engram-tiers.
 	Preset string `yaml:"preset,omitempty"`
 	// Matrix is a matrix of one's own.
 	Matrix *matrixSection `yaml:"matrix,omitempty"`
