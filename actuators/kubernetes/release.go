@@ -32,11 +32,15 @@ func (d *Driver) Release(ctx context.Context, t policy.Target) error {
 	if err != nil {
 		return err
 	}
-	ours, err := container(&w.template.Spec, spec.Container)
-	if err != nil {
-		return err
+	name := spec.Container // which may not be in the template any more
+	if name == "" {
+		only, err := container(&w.template.Spec, "")
+		if err != nil {
+			return err
+		}
+		name = only.Name
 	}
-	return errors.Join(c.unannotate(ctx, w, ours.Name), d.removeLease(ctx, c, w, ours.Name))
+	return errors.Join(c.unannotate(ctx, w, name), d.removeLease(ctx, c, w, name))
 }
 
 // unannotate removes what says that a container's size is ours.

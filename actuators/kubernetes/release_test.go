@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	coordination "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/engramd/engramd/actuators"
@@ -118,5 +119,19 @@ func TestReleaseLeavesTheLeaseOfAnother(t *testing.T) {
 	}
 	if len(leasesIn(t, m)) != 1 {
 		t.Error("the Lease of another is gone")
+	}
+}
+
+// TestReleaseOfAContainerThatIsGone leaves nothing of what was noted for it: its name is known still.
+func TestReleaseOfAContainerThatIsGone(t *testing.T) {
+	m := newModel(t)
+	target := m.start(service{resources: ratio("100m", "200m")})
+	m.commit(target, cpu(400))
+	m.changeTemplate("web", func(c *corev1.Container) { c.Name = "web" })
+	if err := m.driver.Release(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+	if left, ok := m.deployment("web").Annotations[note]; ok {
+		t.Errorf("left: %q", left)
 	}
 }
