@@ -46,7 +46,8 @@ func Replay(ctx context.Context, t replay.Trace, c Contestant, o replay.Options,
 	if err != nil {
 		return Score{}, err
 	}
-	r, err := replay.Run(ctx, t, p, o)
+	o.Stop = ctx.Err
+	r, err := replay.Run(t, p, o)
 	if closer, ok := p.(io.Closer); ok {
 		err = errors.Join(err, closer.Close())
 	}

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -21,6 +20,15 @@ type Options struct {
 	Host  float64 // the capacity; no limit is above it
 	Start float64 // the limit at the beginning
 	Min   float64 // no limit is below it
+	// Stop is asked at every minute; what it returns ends the run. Nil lets it go on.
+	Stop func() error
+}
+
+func (o Options) stop() error {
+	if o.Stop == nil {
+		return nil
+	}
+	return o.Stop()
 }
 
 // maxCores is more than any machine has; what is beyond it would be no number any more once it is summed up.
@@ -54,8 +62,8 @@ type Result struct {
 	Measures
 }
 
-// Run replays t. It fails on impossible options, an empty trace, a policy that wants no number, and once ctx ends.
-func Run(ctx context.Context, t Trace, p Policy, o Options) (Result, error) {
+// Run replays t. It fails on impossible options, an empty trace, a policy that wants no number, and what Stop says.
+func Run(t Trace, p Policy, o Options) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
@@ -65,7 +73,7 @@ func Run(ctx context.Context, t Trace, p Policy, o Options) (Result, error) {
 	res := Result{Trace: t.Name, Policy: p.Name(), Limits: make([]float64, len(t.Demand))}
 	limit := o.Start
 	for i, d := range t.Demand {
-		if err := ctx.Err(); err != nil {
+		if err := o.stop(); err != nil {
 			return Result{}, fmt.Errorf("trace %s, minute %d: %w", t.Name, i, err)
 		}
 		res.Limits[i] = limit

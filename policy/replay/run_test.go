@@ -37,7 +37,7 @@ func trace(demand ...float64) replay.Trace {
 
 func TestPolicySeesOnlyWhatTheLimitLetsThrough(t *testing.T) {
 	p := &script{want: []float64{4, 8, 100, 0}}
-	r, err := replay.Run(t.Context(), trace(2, 6, 6, 20), p, replay.Options{Host: 16, Start: 4, Min: 1})
+	r, err := replay.Run(trace(2, 6, 6, 20), p, replay.Options{Host: 16, Start: 4, Min: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,20 +69,20 @@ func TestRunRefusesTheImpossible(t *testing.T) {
 	} {
 		o := good
 		edit(&o)
-		if _, err := replay.Run(t.Context(), trace(1), replay.Static(1), o); err == nil {
+		if _, err := replay.Run(trace(1), replay.Static(1), o); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := replay.Run(t.Context(), trace(), replay.Static(1), good); err == nil {
+	if _, err := replay.Run(trace(), replay.Static(1), good); err == nil {
 		t.Error("an empty trace is accepted")
 	}
-	if _, err := replay.Run(t.Context(), trace(1), replay.Static(math.NaN()), good); err == nil || !strings.Contains(err.Error(), "minute 0") {
+	if _, err := replay.Run(trace(1), replay.Static(math.NaN()), good); err == nil || !strings.Contains(err.Error(), "minute 0") {
 		t.Errorf("NaN cores: %v", err)
 	}
 }
 
 func TestNoDemandIsNoFault(t *testing.T) {
-	r, err := replay.Run(t.Context(), trace(0, 0, 0), replay.Static(1), replay.Options{Host: 16, Start: 1, Min: 0.1})
+	r, err := replay.Run(trace(0, 0, 0), replay.Static(1), replay.Options{Host: 16, Start: 1, Min: 0.1})
 	if err != nil || r.Unmet != 0 || r.Slack != 100 || r.WeightedSlack != 0 {
 		t.Errorf("%+v, %v", r.Measures, err)
 	}
@@ -124,7 +124,7 @@ func TestBaselines(t *testing.T) {
 		{replay.Thresholds(), 4},
 		{replay.DailyPercentile(), 1.95},
 	} {
-		r, err := replay.Run(t.Context(), trace(day...), tt.policy, o)
+		r, err := replay.Run(trace(day...), tt.policy, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestATraceMayBeOlderThanTheEpoch(t *testing.T) {
 	old.Start = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	o := replay.Options{Host: 16, Start: 4, Min: 0.1}
 	for _, p := range []replay.Policy{replay.MovingMaximum(), replay.Rightsize(rightsize.CPU(0.1, 16))} {
-		r, err := replay.Run(t.Context(), old, p, o)
+		r, err := replay.Run(old, p, o)
 		if err != nil || r.Limits[len(r.Limits)-1] != 0.1 {
 			t.Errorf("%s: %v, %v", r.Policy, err, r.Limits)
 		}
@@ -156,11 +156,11 @@ func TestRightsizeBeatsTheMovingMaximum(t *testing.T) {
 		}
 	}
 	o := replay.Options{Host: 16, Start: 4, Min: 0.1}
-	ours, err := replay.Run(t.Context(), trace(jobs...), replay.Rightsize(rightsize.CPU(o.Min, o.Host)), o)
+	ours, err := replay.Run(trace(jobs...), replay.Rightsize(rightsize.CPU(o.Min, o.Host)), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := replay.Run(t.Context(), trace(jobs...), replay.MovingMaximum(), o)
+	theirs, err := replay.Run(trace(jobs...), replay.MovingMaximum(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestRightsizeBeatsTheMovingMaximum(t *testing.T) {
 			t.Fatalf("%+v says no reason", a)
 		}
 	}
-	again, err := replay.Run(t.Context(), trace(jobs...), replay.Rightsize(rightsize.CPU(o.Min, o.Host)), o)
+	again, err := replay.Run(trace(jobs...), replay.Rightsize(rightsize.CPU(o.Min, o.Host)), o)
 	if diff := cmp.Diff(ours, again); err != nil || diff != "" {
 		t.Errorf("the second run differs: %v\n%s", err, diff)
 	}

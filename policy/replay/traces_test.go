@@ -41,7 +41,7 @@ func recordings(t *testing.T) []replay.Trace {
 
 func run(t *testing.T, tr replay.Trace, p replay.Policy) replay.Result {
 	t.Helper()
-	r, err := replay.Run(t.Context(), tr, p, circumstances)
+	r, err := replay.Run(tr, p, circumstances)
 	if err != nil {
 		t.Fatal(err)
 	}

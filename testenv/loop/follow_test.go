@@ -53,7 +53,7 @@ func scaledDemand(t *testing.T) replay.Trace {
 // running agent wastes and withholds with what the replay of the same policy says.
 func TestE2EFollowsARecording(t *testing.T) {
 	tr := scaledDemand(t)
-	want, err := replay.Run(t.Context(), tr, replay.Rightsize(rightsize.CPU(leastCores, mostCores)), replay.Options{Host: mostCores, Start: mostCores, Min: leastCores})
+	want, err := replay.Run(tr, replay.Rightsize(rightsize.CPU(leastCores, mostCores)), replay.Options{Host: mostCores, Start: mostCores, Min: leastCores})
 	if err != nil {
 		t.Fatal(err)
 	}
