@@ -99,6 +99,9 @@ func (s *system) readDevice(number, name string, at int64, length int) ([]byte, 
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w (run engramd as root)", err)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w (does the sandbox of engramd's unit hide devices? deploy/systemd/volume.conf shows them)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func flags(img image, port int, options Options) []string {
 	}
 	all := strings.Fields(strings.Join(lines, " "))
 	return append(all, "-drive", root, "-kernel", img.kernel(), "-initrd", img.initrd(),
-		"-append", "root=/dev/vda rw console=ttyS0 psi=1 mitigations=off systemd.show_status=false systemd.journald.forward_to_console=1")
+		"-append", "root=/dev/vda rw console=ttyS0 psi=1 mitigations=off no_timer_check panic=-1 systemd.show_status=false systemd.journald.forward_to_console=1")
 }
 
 func (m *Machine) awaitBoot(ctx context.Context) error {
