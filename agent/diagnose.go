@@ -37,7 +37,7 @@ func (a *Agent) diagnosePolicy(ctx context.Context, t *target, name string, was 
 		s.diagnosis = ""
 	case (s.diagnosis == "" || was.Row != s.last.Row) && !s.diagnosing:
 		s.diagnosing = true
-		a.tellDiagnosis(ctx, t.cfg.Name, fmt.Sprintf("policy %s, %s", name, s.last.Condition), s.last.At, func(found string) {
+		a.tellDiagnosis(ctx, t, fmt.Sprintf("policy %s, %s", name, s.last.Condition), s.last.At, func(found string) {
 			s.diagnosing = false
 			if s.last.Diagnose {
 				s.diagnosis = found
@@ -73,21 +73,23 @@ func (a *Agent) diagnoseOnAlerts(ctx context.Context, t *target, now time.Time) 
 		what := episodeOf(b.Alert, policy.Resource(policy.Diagnose))
 		if ok && slices.Contains(b.Do, policy.Diagnose) && t.episodes[what] != alert.Episode {
 			a.noteActed(t, what, alert)
-			a.tellDiagnosis(ctx, t.cfg.Name, "alert "+b.Alert, now, func(string) {})
+			a.tellDiagnosis(ctx, t, "alert "+b.Alert, now, func(string) {})
 		}
 	}
 }
 
 // tellDiagnosis makes a diagnosis beside the loop, which waits for no server, and has the loop tell it.
-func (a *Agent) tellDiagnosis(ctx context.Context, target, asked string, now time.Time, then func(found string)) {
+func (a *Agent) tellDiagnosis(ctx context.Context, t *target, asked string, now time.Time, then func(found string)) {
+	target, said := t.cfg.Name, a.platformsSay(t, "")
 	a.loop.beside.Go(func() {
 		report := a.inspect(ctx, diagnosis.Question{Target: target, From: now.Add(-diagnoseOver), To: now})
+		found := and(report.Summary, said)
 		_, _ = call(ctx, a.inbox, func() (struct{}, error) { // a loop that has ended tells nothing any more
 			a.emit(policy.Event{
-				Type: policy.EventDiagnose, Severity: policy.Info, Target: target, Message: report.Summary,
+				Type: policy.EventDiagnose, Severity: policy.Info, Target: target, Message: found,
 				Details: map[string]string{"asked": asked},
 			})
-			then(report.Summary)
+			then(found)
 			return struct{}{}, nil
 		})
 	})
