@@ -93,7 +93,7 @@ func TestE2ESecondTakesOverRestart(t *testing.T) {
 }
 
 // TestE2ESecondStandsBy has two engramd for one idle container, and a second container that only the second one has: the
-// second acts on its own, and on the common one as soon as the first is gone.
+// second acts on its own, and on the common one as soon as the first is gone. A third one is in a dry run, and in nobody's way.
 func TestE2ESecondStandsBy(t *testing.T) {
 	d := startEngine(t)
 	var targets []killedTarget
@@ -104,8 +104,9 @@ func TestE2ESecondStandsBy(t *testing.T) {
 		targets = append(targets, killedTarget{Name: name, Host: d.Host(), URL: c.URL, Drain: c.URL, Settle: "5s"})
 	}
 	trace := loop.WatchCPU(t, containers["common"].ID)
-	first := loop.Start(t, doubled, loop.Values{"mode": "dry-run", "apply": "live", "cooldown": "1h", "targets": targets[:1]})
-	testenv.Eventually(t, soon, "the first has the container", func() bool { return first.Target(t, "common").State == "ok" })
+	dry := loop.Start(t, doubled, loop.Values{"mode": "dry-run", "apply": "live", "cooldown": "1h", "targets": targets}) // keeps nobody from anything
+	first := loop.Start(t, doubled, loop.Values{"mode": "approve", "apply": "live", "cooldown": "1h", "targets": targets[:1]})
+	testenv.Eventually(t, soon, "the first has the container", func() bool { return first.Target(t, "common").State == "waiting" })
 	second := loop.Start(t, doubled, loop.Values{"mode": "auto", "apply": "live", "cooldown": "1h", "targets": targets})
 
 	second.Await(t, soon, "the second changes what is its own", func(x loop.Action) bool { return x.Target == "own" && x.Final() })
@@ -113,6 +114,9 @@ func TestE2ESecondStandsBy(t *testing.T) {
 		t.Errorf("the common container is %s (%s), held by %+v, want standby, held by process %d", target.State, target.Detail, target.Holder, first.PID())
 	}
 	expectLimits(t, trace, small)
+	if target := dry.Target(t, "common"); target.State == "standby" || len(dry.Decisions(t)) == 0 {
+		t.Errorf("the dry run is %s (%s), and decides %v", target.State, target.Detail, dry.Decisions(t))
+	}
 	first.Stop(t) // in an orderly way this time
 	second.Await(t, soon, "the second changes the common one", func(x loop.Action) bool { return x.Target == "common" && x.Final() })
 	expectLimits(t, trace, small, big)
