@@ -149,9 +149,8 @@ func TestE2EKilledLive(t *testing.T) {
 }
 
 // TestE2EKilledRollingOut kills engramd in every state of a rollout: until the template is written nothing has happened,
-// and a rollout that is on its way is seen to its end.
+// and a rollout that is on its way is seen to its end. It runs beside no other test, either.
 func TestE2EKilledRollingOut(t *testing.T) {
-	t.Parallel()
 	k := prepareKills(t, "restart", []kill{
 		{name: "waiting", mode: "approve", state: "waiting"},
 		{name: "not-told", state: "applying", hold: before(1, "PATCH /not-told"), ends: takenBack, size: small},
