@@ -41,12 +41,12 @@ CA_ROOTS ?= /etc/ssl/certs/ca-certificates.crt
 CONTEXT  := $(CURDIR)/bin/image
 
 image-context: build ## all that the images are built of, in bin/image (no Docker needed)
-	rm -rf $(CONTEXT) && install -d $(CONTEXT)/data $(CONTEXT)/root/etc/ssl/certs $(CONTEXT)/root/etc/engramd && install -d -m 1777 $(CONTEXT)/root/tmp
-	install -D $(BIN) $(CONTEXT)/root/usr/local/bin/engramd
-	ln -s engramd $(CONTEXT)/root/usr/local/bin/engram-server
-	install -m 644 $(CA_ROOTS) $(CONTEXT)/root/etc/ssl/certs/ca-certificates.crt
-	install -m 644 deploy/image/agent.yaml $(CONTEXT)/root/etc/engramd/agent.yaml
-	install -m 644 deploy/image/passwd deploy/image/group $(CONTEXT)/root/etc
+	rm -rf $(CONTEXT) && install -d $(CONTEXT)/data $(CONTEXT)/rootfs/etc/ssl/certs $(CONTEXT)/rootfs/etc/engramd && install -d -m 1777 $(CONTEXT)/rootfs/tmp
+	install -D $(BIN) $(CONTEXT)/rootfs/usr/local/bin/engramd
+	ln -s engramd $(CONTEXT)/rootfs/usr/local/bin/engram-server
+	install -m 644 $(CA_ROOTS) $(CONTEXT)/rootfs/etc/ssl/certs/ca-certificates.crt
+	install -m 644 deploy/image/agent.yaml $(CONTEXT)/rootfs/etc/engramd/agent.yaml
+	install -m 644 deploy/image/passwd deploy/image/group $(CONTEXT)/rootfs/etc
 	install -m 644 deploy/Dockerfile deploy/Dockerfile.tools $(CONTEXT)
 	install -D -t $(CONTEXT)/scripts scripts/*.sh
 	touch $(CONTEXT)/data/.keep

@@ -30,7 +30,7 @@ func parseMountinfo(name string, text []byte) ([]mount, error) {
 		if right[0] != "cgroup" && right[0] != "cgroup2" {
 			continue
 		}
-		m := mount{root: unescape(left[3]), point: unescape(left[4]), v2: right[0] == "cgroup2"}
+		m := mount{root: Unescape(left[3]), point: Unescape(left[4]), v2: right[0] == "cgroup2"}
 		if !m.v2 && len(right) > 2 {
 			m.controllers = strings.Split(right[2], ",")
 		}
@@ -47,8 +47,8 @@ func (m mount) has(controller string) bool {
 	return !m.v2 && slices.Contains(m.controllers, controller)
 }
 
-// unescape undoes the kernel's octal escapes of space, tab, newline and backslash.
-func unescape(s string) string {
+// Unescape undoes the kernel's octal escapes of space, tab, newline and backslash.
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

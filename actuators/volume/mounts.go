@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/actuators/cgroup"
 )
 
 // A mount is one line of /proc/self/mountinfo.
@@ -33,7 +34,7 @@ func parseMounts(text string) ([]mount, error) {
 		if !ok || len(left) < 6 || len(right) < 2 || !isNumber(left[2]) {
 			return nil, fmt.Errorf("mountinfo:%d: want a mount, got %.80q", n+1, line)
 		}
-		m := mount{number: left[2], root: unescape(left[3]), point: unescape(left[4]), fs: right[0], source: unescape(right[1])}
+		m := mount{number: left[2], root: cgroup.Unescape(left[3]), point: cgroup.Unescape(left[4]), fs: right[0], source: cgroup.Unescape(right[1])}
 		m.options = strings.Split(left[5], ",")
 		if len(right) > 2 {
 			m.options = append(m.options, strings.Split(right[2], ",")...)
@@ -60,23 +61,4 @@ func at(mounts []mount, path string) (mount, error) {
 		}
 	}
 	return mount{}, fmt.Errorf("%w: nothing is mounted at %s (findmnt shows what is)", actuators.ErrNotFound, path)
-}
-
-// unescape undoes the kernel's octal escapes of space, tab, newline and backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+4 <= len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
