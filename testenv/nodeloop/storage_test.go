@@ -18,7 +18,8 @@ import (
 	"github.com/engramd/engramd/testenv/nodeloop"
 )
 
-// triggers are the guide's, at sizes that a test reaches.
+// triggers are the guide's, at sizes that a test reaches. The log's waits for longer than the 30 s from one checkpoint to the next, as the preset's 5 minutes do: before
+// a checkpoint there is nothing that a shorter retention lets go of.
 const triggers = `
 mode: auto
 metrics: {interval: 1s}
@@ -34,7 +35,14 @@ policies:
       signals: {wal: "sum(engram_wal_size_bytes{target=\"$target\"})"}
       rows:
         - {when: {wal: "< 60MB"}, do: none}
-        - {when: {wal: ">= 60MB"}, for: 2s, do: scale, change: {storage: {retain: 2s, compact: true}}}
+        - {when: {wal: ">= 60MB"}, for: 33s, do: scale, change: {storage: {retain: 2s}}}
+  - name: compaction
+    target: memory
+    matrix:
+      signals: {base: "sum(engram_storage_usage_bytes{target=\"$target\",tier=\"base\"})"}
+      rows:
+        - {when: {base: "< 8MB"}, do: none}
+        - {when: {base: ">= 8MB"}, for: 2s, do: scale, change: {storage: {compact: true}}}
   - name: snapshots
     target: memory
     matrix:
@@ -140,9 +148,9 @@ func TestE2EStorageTriggers(t *testing.T) {
 			return x.Resource == resource && x.State == "committed" && (to == "" || string(x.To) == to && string(x.From) == from)
 		})
 	}
-	ends("storage.retain", "86400", "2")
 	ends("storage.archive", "", "")
 	ends("storage.prune", "", "")
+	ends("storage.retain", "86400", "2")
 	ends("storage.compact", "", "")
 	if n := nodeloop.Get[nodeloop.Storage](t, a.URL, "storage/stats").WAL.DiskBytes; n >= 60e6 {
 		t.Errorf("the log still has %d bytes", n)
@@ -210,15 +218,17 @@ func (m *model) fill(t *testing.T, a *nodeloop.Agent) {
 	}
 }
 
-// talk remembers one after another until it is told to stop.
+// talk remembers one after another until it is told to stop. It takes its time: between two checkpoints it must not write more than the trigger lets stand.
 func (m *model) talk(url string, stop <-chan struct{}) error {
 	client := &http.Client{Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
 	for i := 0; ; i++ {
 		select {
 		case <-stop:
 			return nil
-		default:
+		case <-pace.C:
 		}
 		if err := m.remember(client, url, fmt.Sprintf("t%06d", i), fmt.Sprintf("said as number %d", i)); err != nil {
 			return err
