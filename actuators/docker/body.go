@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/moby/moby/client/pkg/versions"
+
+	"github.com/engramd/engramd/actuators"
 )
 
 // severalNetworks is the API version from which a creation takes several endpoints, and their
@@ -19,7 +21,7 @@ const severalNetworks = "1.44"
 // changed.
 func (r recreating) body(old container, api string, imageEntrypoint []string) (map[string]json.RawMessage, error) {
 	body := maps.Clone(old.rawConfig)
-	set := func(into map[string]json.RawMessage, key string, v any) { into[key] = encode(v) }
+	set := func(into map[string]json.RawMessage, key string, v any) { into[key] = actuators.Encode(v) }
 	set(body, "Image", r.Image) // by id: the tag may mean another image by now
 
 	labels := maps.Clone(old.Config.Labels)
@@ -55,7 +57,7 @@ func (r recreating) body(old container, api string, imageEntrypoint []string) (m
 // hostBody is the new container's host configuration.
 func (r recreating) hostBody(old container) (map[string]json.RawMessage, error) {
 	host := maps.Clone(old.rawHostConfig)
-	set := func(key string, v any) { host[key] = encode(v) }
+	set := func(key string, v any) { host[key] = actuators.Encode(v) }
 	set("RestartPolicy", r.Restart)
 	set("AutoRemove", false)
 	cpu, memory := cpuOf(old.HostConfig), memoryOf(old.HostConfig)
@@ -100,9 +102,9 @@ func (r recreating) carryVolumes(old container, host map[string]json.RawMessage)
 			return fmt.Errorf("docker: the volume of %s at %s has no name to carry it over by", r.Name, m.Destination)
 		}
 		if at := slices.IndexFunc(mounts, func(spec map[string]json.RawMessage) bool {
-			return string(spec["Target"]) == string(encode(m.Destination))
+			return string(spec["Target"]) == string(actuators.Encode(m.Destination))
 		}); at >= 0 {
-			mounts[at]["Source"] = encode(m.Name)
+			mounts[at]["Source"] = actuators.Encode(m.Name)
 			continue
 		}
 		bind := m.Name + ":" + m.Destination
@@ -111,9 +113,9 @@ func (r recreating) carryVolumes(old container, host map[string]json.RawMessage)
 		}
 		binds = append(binds, bind)
 	}
-	host["Binds"] = encode(binds)
+	host["Binds"] = actuators.Encode(binds)
 	if mounts != nil {
-		host["Mounts"] = encode(mounts)
+		host["Mounts"] = actuators.Encode(mounts)
 	}
 	return nil
 }

@@ -174,8 +174,8 @@ func (p *planner) cpusetStep() actuators.Step {
 	back := f.Cpuset.back(*f.Place, p.cpuset.live)
 	return actuators.Step{
 		Kind:     kindUpdate,
-		Args:     encode(update{ID: f.ID, Name: f.Name, Cpuset: &p.cpuset.live}),
-		UndoArgs: encode(update{ID: f.ID, Name: f.Name, Cpuset: &back, Unset: f.Cpuset.CPUs == ""}),
+		Args:     actuators.Encode(update{ID: f.ID, Name: f.Name, Cpuset: &p.cpuset.live}),
+		UndoArgs: actuators.Encode(update{ID: f.ID, Name: f.Name, Cpuset: &back, Unset: f.Cpuset.CPUs == ""}),
 		Text:     fmt.Sprintf("update cpuset %s -> %s", f.Cpuset, p.cpuset.live),
 	}
 }

@@ -2,9 +2,7 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -111,7 +109,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	}
 	if s.Kind == kindUpdate {
 		var u update
-		if err := decode(s.Args, &u); err != nil {
+		if err := s.Decode(&u); err != nil {
 			return err
 		}
 		return d.applyUpdate(ctx, dm, u)
@@ -132,7 +130,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	case kindStart:
 		return r.start(ctx)
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // Undo takes one step back. It may be repeated, and called for a step that failed part-way or never
@@ -144,7 +142,7 @@ func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) er
 	}
 	if s.Kind == kindUpdate {
 		var done, back update
-		if err := errors.Join(decode(s.Args, &done), decode(s.UndoArgs, &back)); err != nil {
+		if err := errors.Join(s.Decode(&done), s.DecodeUndo(&back)); err != nil {
 			return err
 		}
 		return d.takeBack(ctx, dm, done, back)
@@ -165,7 +163,7 @@ func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) er
 	case kindStart:
 		return r.undoStart(ctx)
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // Finish removes the old container of a recreate, once there is no way back any more.
@@ -187,21 +185,4 @@ func (d *Driver) Finish(ctx context.Context, t policy.Target, steps []actuators.
 		}
 	}
 	return nil
-}
-
-func unknownKind(s actuators.Step) error {
-	return fmt.Errorf("docker: step of unknown kind %q: was it journalled by a newer engramd?", s.Kind)
-}
-
-func decode(text json.RawMessage, into any) error {
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("docker: the journalled step makes no sense: %w", err)
-	}
-	return nil
-}
-
-// encode never fails: the arguments are plain structs.
-func encode(v any) json.RawMessage {
-	b, _ := json.Marshal(v)
-	return b
 }

@@ -31,7 +31,7 @@ func FuzzContainer(f *testing.F) {
 		c.startedAt()
 		facts := factsOf(c, "")
 		part := actuators.Part{
-			Raw:        encode(facts),
+			Raw:        actuators.Encode(facts),
 			Configured: policy.Size{policy.CPU: facts.CPU.quantity(), policy.Memory: facts.Memory.quantity()},
 		}
 		part.Effective = part.Configured

@@ -51,7 +51,7 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		setKnown(part.Effective, policy.Memory, s.Memory.EffectiveLimit)
 		d.observeCPUs(&part, &f, s)
 	}
-	part.Raw = encode(f)
+	part.Raw = actuators.Encode(f)
 	return actuators.State{Parts: []actuators.Part{part}}, nil
 }
 

@@ -160,8 +160,8 @@ func (p *planner) planLive() actuators.Plan {
 		back := f.CPU.back()
 		plan.Steps = append(plan.Steps, actuators.Step{
 			Kind:     kindUpdate,
-			Args:     encode(update{ID: f.ID, Name: f.Name, CPU: &p.cpu.live}),
-			UndoArgs: encode(update{ID: f.ID, Name: f.Name, CPU: &back}),
+			Args:     actuators.Encode(update{ID: f.ID, Name: f.Name, CPU: &p.cpu.live}),
+			UndoArgs: actuators.Encode(update{ID: f.ID, Name: f.Name, CPU: &back}),
 			Text:     fmt.Sprintf("update %s %s -> %s", p.cpu.live.key(), f.CPU.value(), p.cpu.live.value()),
 		})
 	}
@@ -178,8 +178,8 @@ func (p *planner) planLive() actuators.Plan {
 		}
 		plan.Steps = append(plan.Steps, actuators.Step{
 			Kind:     kindUpdate,
-			Args:     encode(update{ID: f.ID, Name: f.Name, Memory: &p.memory.live}),
-			UndoArgs: encode(back),
+			Args:     actuators.Encode(update{ID: f.ID, Name: f.Name, Memory: &p.memory.live}),
+			UndoArgs: actuators.Encode(back),
 			Text:     fmt.Sprintf("update %s -> %s", f.Memory, policy.Memory.Format(p.memory.to)),
 		})
 	}

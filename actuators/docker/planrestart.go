@@ -15,7 +15,7 @@ func (p *planner) planRestart() (actuators.Plan, error) {
 	}
 	r := p.recreation()
 	step := func(kind, text string) actuators.Step {
-		return actuators.Step{Kind: kind, Args: encode(r), Text: text}
+		return actuators.Step{Kind: kind, Args: actuators.Encode(r), Text: text}
 	}
 	var steps []actuators.Step
 	if !r.Restart.none() {

@@ -58,7 +58,7 @@ type recreating struct {
 
 func recreationOf(d *daemon, s actuators.Step) (recreating, error) {
 	r := recreating{d: d}
-	if err := decode(s.Args, &r.recreation); err != nil {
+	if err := s.Decode(&r.recreation); err != nil {
 		return r, err
 	}
 	if len(r.ID) < 12 || r.Name == "" || r.Kept == "" {

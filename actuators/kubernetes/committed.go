@@ -95,19 +95,19 @@ func outcome(steps []actuators.Step) (done commitments, from template, err error
 		switch s.Kind {
 		case stepResize:
 			var r resize
-			err = json.Unmarshal(s.Args, &r)
+			err = s.Decode(&r)
 			from.Workload, from.Container = r.Workload, r.Container
 			for res, c := range r.Changes {
 				done[res] = committed{Size: c.To, Template: r.Template[res]}
 			}
 		case stepTemplate:
-			err = json.Unmarshal(s.Args, &from)
+			err = s.Decode(&from)
 			for res, c := range from.Changes {
 				done[res] = committed{Size: c.To, Template: c.To}
 			}
 		}
 		if err != nil {
-			return nil, from, fmt.Errorf("kubernetes: the journalled step makes no sense: %w", err)
+			return nil, from, err
 		}
 	}
 	return done, from, nil
@@ -118,7 +118,7 @@ func (c *cluster) annotate(ctx context.Context, w workload, container string, ne
 	key := committedPrefix + container
 	var value any
 	if len(next) > 0 {
-		value = string(encode(next))
+		value = string(actuators.Encode(next))
 	}
 	if was, ok := w.meta.Annotations[key]; ok && was == value || !ok && value == nil {
 		return nil

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -102,7 +101,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	case stepExpand:
 		return doing(ctx, d, t, s, d.expand)
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // Undo takes one step back. It may be repeated, and called for a step that failed part-way or never
@@ -128,7 +127,7 @@ func (d *Driver) undo(ctx context.Context, t policy.Target, s actuators.Step) er
 	case stepExpand:
 		return nil // a volume never shrinks
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // doing decodes the arguments of a step and hands them, with the cluster, to what carries it out.
@@ -137,8 +136,8 @@ func doing[A any](ctx context.Context, d *Driver, t policy.Target, s actuators.S
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := json.Unmarshal(s.Args, &args); err != nil {
-		return fmt.Errorf("kubernetes: the journalled step makes no sense: %w", err)
+	if err := s.Decode(&args); err != nil {
+		return err
 	}
 	spec, c, err := d.reach(t)
 	if err != nil {
@@ -152,14 +151,4 @@ type job struct {
 	target  policy.Target
 	spec    Spec
 	cluster *cluster
-}
-
-func unknownKind(s actuators.Step) error {
-	return fmt.Errorf("kubernetes: step of unknown kind %q: was it journalled by a newer engramd?", s.Kind)
-}
-
-// encode never fails: the arguments are plain structs.
-func encode(v any) json.RawMessage {
-	b, _ := json.Marshal(v)
-	return b
 }

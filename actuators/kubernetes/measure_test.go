@@ -235,7 +235,7 @@ func measuring(t *testing.T, n *nodeStub, config rest.Config, with Kubelet) func
 		t.Fatal(err)
 	}
 	target := policy.Target{Name: "web", Specs: map[string]any{platform: &Spec{Deployment: "web", Kubelet: &with}}}
-	part := actuators.Part{Name: "web-0", Raw: encode(facts{
+	part := actuators.Part{Name: "web-0", Raw: actuators.Encode(facts{
 		Namespace: "prod", Pod: "web-0", Container: "app", Whereabouts: whereabouts{HostIP: u.Hostname(), ContainerID: newID},
 	})}
 	return func(ctx context.Context) (cgroup.Stats, error) { return d.Measure(ctx, target, part) }

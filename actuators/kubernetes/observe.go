@@ -104,7 +104,7 @@ func partOf(p corev1.Pod, spec Spec, f facts) (actuators.Part, error) {
 	f.Windows = p.Spec.OS != nil && p.Spec.OS.Name == corev1.Windows || p.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
 	part := actuators.Part{
 		ID: string(p.UID), Name: p.Name,
-		Configured: policy.Size{}, Effective: policy.Size{}, Raw: encode(f),
+		Configured: policy.Size{}, Effective: policy.Size{}, Raw: actuators.Encode(f),
 	}
 	for res := range names {
 		part.Configured[res] = f.Now[res].quantity(spec.Controls, res)

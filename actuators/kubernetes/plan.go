@@ -205,7 +205,7 @@ func (p *planner) planResize() (actuators.Plan, error) {
 			plan.Strategy = policy.Restart
 			p.notes = append(p.notes, fmt.Sprintf("the resizePolicy of %s restarts its container; pods that come later keep the template's size, because giving them another would restart them", pod.Pod))
 		}
-		plan.Steps = append(plan.Steps, actuators.Step{Kind: stepResize, Args: encode(r), Text: fmt.Sprintf("resize pod %s: %s", r.Pod, r.Changes)})
+		plan.Steps = append(plan.Steps, actuators.Step{Kind: stepResize, Args: actuators.Encode(r), Text: fmt.Sprintf("resize pod %s: %s", r.Pod, r.Changes)})
 		done = append(done, pod)
 	}
 	if hidden := p.pods[0].Rules.Hidden; len(hidden) > 0 {

@@ -54,7 +54,7 @@ func (p *planner) planRollout() (actuators.Plan, error) {
 		plan.Notes = append(plan.Notes, fmt.Sprintf("the size was written by %s: write the new one into its manifest too, or the next apply of that rolls the old one out again", t.Owners[i].Manager))
 	}
 	plan.Steps = append(plan.Steps, actuators.Step{
-		Kind: stepTemplate, Args: encode(t),
+		Kind: stepTemplate, Args: actuators.Encode(t),
 		Text:     fmt.Sprintf("roll out %s: %s", t.Workload, of),
 		UndoText: fmt.Sprintf("roll %s back: %s", t.Workload, of.back()),
 	})
@@ -62,7 +62,7 @@ func (p *planner) planRollout() (actuators.Plan, error) {
 		one := t
 		one.Pods = i + 1
 		plan.Steps = append(plan.Steps, actuators.Step{
-			Kind: stepRollout, Args: encode(one), Text: fmt.Sprintf("wait for pod %d of %d to be new and available", one.Pods, f.Wanted),
+			Kind: stepRollout, Args: actuators.Encode(one), Text: fmt.Sprintf("wait for pod %d of %d to be new and available", one.Pods, f.Wanted),
 			UndoText: "see that nobody else has changed the template since",
 		})
 	}

@@ -63,7 +63,7 @@ func planScale(f pod, to policy.Quantity) (actuators.Plan, error) {
 	plan := actuators.Plan{
 		Strategy: policy.Live,
 		Steps: []actuators.Step{{
-			Kind: stepScale, Args: encode(s), Text: fmt.Sprintf("scale %s from %d to %d pods", s.Workload, s.From, s.To),
+			Kind: stepScale, Args: actuators.Encode(s), Text: fmt.Sprintf("scale %s from %d to %d pods", s.Workload, s.From, s.To),
 			UndoText: fmt.Sprintf("scale %s from %d to %d pods", s.Workload, s.To, s.From),
 		}},
 		Command: fmt.Sprintf("kubectl -n %s scale %s %s --current-replicas=%d --replicas=%d",

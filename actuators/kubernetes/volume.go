@@ -166,7 +166,7 @@ func planExpand(t policy.Target, parts []pod, to policy.Quantity) (actuators.Pla
 		done[c.UID] = true
 		e := expansion{Namespace: f.Namespace, Claim: c.Name, UID: c.UID, From: now, To: n}
 		plan.Steps = append(plan.Steps, actuators.Step{
-			Kind: stepExpand, Args: encode(e), Irreversible: true,
+			Kind: stepExpand, Args: actuators.Encode(e), Irreversible: true,
 			Text: fmt.Sprintf("grow claim %s %s -> %s", e.Claim, policy.Storage.Format(c.Request), policy.Storage.Format(to)),
 		})
 		lines = append(lines, fmt.Sprintf("kubectl -n %s patch pvc %s --patch '%s'", e.Namespace, e.Claim, e.patch()))

@@ -2,7 +2,6 @@ package systemd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -127,7 +126,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 		}
 		return d.restart(ctx, m, i)
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // Undo takes one step back. It may be repeated, and called for a step that failed part-way or never
@@ -153,32 +152,15 @@ func (d *Driver) Undo(ctx context.Context, t policy.Target, s actuators.Step) er
 	case kindRestart: // the instance step brings the unit up, once its size is back
 		return m.call(ctx, "undo a restart", readTimeout, func(context.Context, bus) error { return nil })
 	}
-	return unknownKind(s)
-}
-
-func unknownKind(s actuators.Step) error {
-	return fmt.Errorf("systemd: step of unknown kind %q: was it journalled by a newer engramd?", s.Kind)
+	return s.Unknown()
 }
 
 func changeOf(s actuators.Step) (c change, e earlier, err error) {
-	err = errors.Join(decode(s.Args, &c), decode(s.UndoArgs, &e))
+	err = errors.Join(s.Decode(&c), s.DecodeUndo(&e))
 	if err == nil && len(c.Settings) != len(e.Settings) {
 		err = errors.New("systemd: the journalled step makes no sense: its undo is of other settings")
 	}
 	return c, e, err
 }
 
-func instanceOf(s actuators.Step) (i instance, err error) { return i, decode(s.Args, &i) }
-
-func decode(text json.RawMessage, into any) error {
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("systemd: the journalled step makes no sense: %w", err)
-	}
-	return nil
-}
-
-// encode never fails: the arguments are plain structs.
-func encode(v any) json.RawMessage {
-	b, _ := json.Marshal(v)
-	return b
-}
+func instanceOf(s actuators.Step) (i instance, err error) { return i, s.Decode(&i) }

@@ -44,7 +44,7 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		},
 	}
 	d.effective(&part, u, &f)
-	part.Raw = encode(f)
+	part.Raw = actuators.Encode(f)
 	return actuators.State{Parts: []actuators.Part{part}}, nil
 }
 

@@ -145,7 +145,7 @@ func (p *planner) set(settings []setting) error {
 	}
 	p.changes = append(p.changes, c)
 	p.steps = append(p.steps, actuators.Step{
-		Kind: kindSet, Args: encode(c), UndoArgs: encode(e),
+		Kind: kindSet, Args: actuators.Encode(c), UndoArgs: actuators.Encode(e),
 		Text:     "set " + c.Unit + " " + strings.Join(words, ", "),
 		UndoText: "give back " + c.Unit + " " + strings.Join(back, ", "),
 	})

@@ -46,16 +46,16 @@ func (p *planner) planRestart() (actuators.Plan, error) {
 	}
 	p.note("restarted because %s", strings.Join(p.restart, "; "))
 	steps := []actuators.Step{{
-		Kind: kindInstance, Args: encode(i), Text: "note which instance of " + f.Unit + " runs",
+		Kind: kindInstance, Args: actuators.Encode(i), Text: "note which instance of " + f.Unit + " runs",
 		UndoText: "restart " + f.Unit + " with its old size, if it was restarted",
 	}}
 	for n, s := range p.steps {
 		p.changes[n].Stop = true
-		s.Args = encode(p.changes[n])
+		s.Args = actuators.Encode(p.changes[n])
 		steps = append(steps, s)
 	}
 	steps = append(steps, actuators.Step{
-		Kind: kindRestart, Args: encode(i), Text: "restart " + f.Unit,
+		Kind: kindRestart, Args: actuators.Encode(i), Text: "restart " + f.Unit,
 		UndoText: "leave " + f.Unit + " until its size is back",
 	})
 	return p.plan(policy.Restart, steps), nil
