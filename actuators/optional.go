@@ -59,8 +59,9 @@ type Reconciler interface {
 	Reconcile(ctx context.Context, t policy.Target) (done []string, err error)
 }
 
-// A Releaser is a Driver that leaves marks of ours on its platform beside the sizes: annotations,
-// files, locks. Release removes them all, once every size was given back. It is idempotent.
+// A Releaser is a Driver that leaves marks of ours on its platform beside the sizes: annotations, files.
+// Release removes them all, once every size was given back. It is idempotent, and called by who holds the
+// target's lock, which goes after it.
 type Releaser interface {
 	Release(ctx context.Context, t policy.Target) error
 }

@@ -42,18 +42,19 @@ func (d *Driver) Lock(ctx context.Context, t policy.Target, holder string) (actu
 	return l, left, nil
 }
 
-// leaseFor is the Lease of a target as it is made new.
+// leaseFor is the Lease of a target as it is made new. A container that is gone has one, too: what its last
+// holder left open there is ended by whoever takes it, and it goes like any other.
 func (c *cluster) leaseFor(ctx context.Context, spec Spec) (*coordination.Lease, error) {
 	w, err := c.workload(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	one, err := container(&w.template.Spec, spec.Container)
+	name, err := w.containerOf(spec)
 	if err != nil {
 		return nil, err
 	}
 	return &coordination.Lease{ObjectMeta: metav1.ObjectMeta{
-		Namespace: w.Namespace, Name: leaseName(w.Kind, w.Name, one.Name), Labels: merged(nil, managedBy),
+		Namespace: w.Namespace, Name: leaseName(w.Kind, w.Name, name), Labels: merged(nil, managedBy),
 		OwnerReferences: []metav1.OwnerReference{{APIVersion: apiVersion(w.Kind), Kind: w.Kind, Name: w.Name, UID: w.UID}},
 	}}, nil
 }
@@ -72,13 +73,6 @@ type locks struct {
 
 	mu    sync.Mutex
 	taken map[string]string // the target's name by key
-}
-
-func (l *locks) has(key string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, ok := l.taken[key]
-	return ok
 }
 
 func (l *locks) reserve(key, target string) (free func(), err error) {

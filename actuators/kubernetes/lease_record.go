@@ -91,18 +91,6 @@ func hasRecords(annotations map[string]string) bool {
 	return false
 }
 
-// openOn names the actions that are open.
-func openOn(annotations map[string]string) []string {
-	var ids []string
-	for key := range annotations {
-		if id, ours := strings.CutPrefix(key, actionPrefix); ours {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
 // fits refuses what the API server would, with a reason that one can act on.
 func fits(annotations map[string]string, id string) error {
 	size := 0

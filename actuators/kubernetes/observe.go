@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -76,10 +77,10 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 
 // paused says who asked on the workload itself that nothing of it be touched.
 func paused(w workload) string {
-	for where, values := range map[string]map[string]string{"annotation": w.meta.Annotations, "label": w.meta.Labels} {
+	asked := func(where string, values map[string]string) string {
 		v, ok := values[pauseKey]
 		if !ok || v == "false" {
-			continue
+			return ""
 		}
 		why := "the " + where + " " + pauseKey + " of " + w.ref.String()
 		if v != "" && v != "true" {
@@ -87,7 +88,7 @@ func paused(w workload) string {
 		}
 		return why
 	}
-	return ""
+	return cmp.Or(asked("annotation", w.meta.Annotations), asked("label", w.meta.Labels)) // always the same of two
 }
 
 // partOf is one pod as a part.

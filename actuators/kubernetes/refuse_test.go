@@ -113,6 +113,10 @@ func TestPlanRefuses(t *testing.T) {
 			}},
 		{name: "paused by an annotation", resources: ratio("100m", "200m"), to: cpu(400), want: "engramd.io/pause of Deployment prod/web: holidays",
 			given: deployed(func(o *appsv1.Deployment) { o.Annotations = map[string]string{"engramd.io/pause": "holidays"} })},
+		{name: "paused by both", resources: ratio("100m", "200m"), to: cpu(400), want: "holidays",
+			given: deployed(func(o *appsv1.Deployment) {
+				o.Annotations, o.Labels = map[string]string{"engramd.io/pause": "holidays"}, map[string]string{"engramd.io/pause": "true"}
+			})},
 		{name: "paused by a label", resources: ratio("100m", "200m"), to: cpu(400), want: "the label engramd.io/pause",
 			given: deployed(func(o *appsv1.Deployment) { o.Labels = map[string]string{"engramd.io/pause": "true"} })},
 		{name: "not paused", resources: ratio("100m", "200m"), to: cpu(400),

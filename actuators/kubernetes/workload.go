@@ -179,6 +179,19 @@ func ordinal(name string) (int, bool) {
 	return n, err == nil && i > 0 && name[i-1] == '-'
 }
 
+// containerOf is the name of the target's container. One that the target names need not be in the template
+// (any more).
+func (w workload) containerOf(spec Spec) (string, error) {
+	if spec.Container != "" {
+		return spec.Container, nil
+	}
+	only, err := container(&w.template.Spec, "")
+	if err != nil {
+		return "", err
+	}
+	return only.Name, nil
+}
+
 // container finds the target's container by its name, or the only one.
 func container(spec *corev1.PodSpec, name string) (*corev1.Container, error) {
 	if name == "" && len(spec.Containers) == 1 {
