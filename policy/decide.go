@@ -194,16 +194,8 @@ func touchName(by string, d Direction) string {
 	return by
 }
 
-// Same reports whether o proposes the same as d: the same change of the same size for the same
-// reason, refused or not for the same cause. Identical decisions are one, with a count.
-func (d Decision) Same(o Decision) bool {
-	return d.Target == o.Target && d.Change.Resource == o.Change.Resource && d.Policy == o.Policy && d.Row == o.Row &&
-		d.Verdict == o.Verdict && d.From == o.From && d.To == o.To && d.Mode == o.Mode &&
-		d.Strategy == o.Strategy && d.Advice == o.Advice && (d.Refused == "") == (o.Refused == "")
-}
-
-// Again is d seen once more as o, which is the [Decision.Same]: what was counted from the first time,
-// such as the deadline, stays.
+// Again is d seen once more as o, which proposes the same: what was counted from the first time, such as
+// the deadline, stays.
 func (d Decision) Again(o Decision) Decision {
 	o.ID, o.At, o.Count, o.ActionID, o.Outcome, o.Diagnosis = d.ID, d.At, d.Count+1, d.ActionID, d.Outcome, d.Diagnosis
 	o.Deadline = d.Deadline

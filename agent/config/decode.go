@@ -21,9 +21,7 @@ import (
 // wrong later can be shown in its place.
 type decoder struct {
 	*source
-	registry actuators.Registry
-	// unbuilt are the paths of targets whose platform this build does not have.
-	unbuilt      map[string]bool
+	registry     actuators.Registry
 	values, keys map[string]*token.Token
 	anchors      map[string]ast.Node
 	visits       int

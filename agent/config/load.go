@@ -54,7 +54,7 @@ func Parse(name string, data []byte, reg actuators.Registry) (*Config, error) {
 	d := decodeDocument(newSource(name, data), doc, reg)
 	r := &resolver{
 		decoder: d, doc: doc, cfg: &Config{Path: name, document: doc}, hash: sha256.New(),
-		dir: filepath.Dir(name), specs: map[string]string{}, unbuiltTargets: map[string]bool{}, canChange: map[string][]policy.Resource{}, madeBy: map[string]origin{},
+		dir: filepath.Dir(name), specs: map[string]string{}, canChange: map[string][]policy.Resource{}, madeBy: map[string]origin{},
 	}
 	if len(d.values) > 0 || len(d.faults) == 0 { // else there is nothing to look at
 		r.resolve()
@@ -76,12 +76,10 @@ type resolver struct {
 	hash hash.Hash
 	dir  string
 	// specs holds the target of each platform section, by its contents.
-	specs map[string]string
-	// unbuiltTargets are those whose platform this build does not have.
-	unbuiltTargets map[string]bool
-	canChange      map[string][]policy.Resource // by platform
-	madeBy         map[string]origin            // by the name of the policy
-	alike          []alike
+	specs     map[string]string
+	canChange map[string][]policy.Resource // by platform
+	madeBy    map[string]origin            // by the name of the policy
+	alike     []alike
 	// embeddedAt is where the embedded node is, if it is a target although the file names none for it, and embeddedPolicies its policies.
 	embeddedAt       string
 	embeddedPolicies []Policy

@@ -231,10 +231,9 @@ func acts(do []policy.Verdict) bool {
 	return slices.Contains(do, policy.Scale) || slices.Contains(do, policy.Emergency)
 }
 
-// owns reports whether a driver of the target can change a resource. A target whose platform is not in
-// this build has been complained of already.
+// owns reports whether a driver of the target can change a resource.
 func (r *resolver) owns(t *Target, resource policy.Resource) bool {
-	return r.unbuiltTargets[t.Name] || slices.Contains(r.owned(t), resource)
+	return slices.Contains(r.owned(t), resource)
 }
 
 func (r *resolver) owned(t *Target) []policy.Resource {
@@ -342,7 +341,7 @@ func (r *resolver) unboundedGrowth(p *Policy, targets []*Target, path string) {
 	for _, t := range targets {
 		for _, row := range p.Matrix.Rows {
 			for _, c := range row.Changes {
-				if c.To != nil && c.To.Max && c.Cap.IsUnset() && t.Limits[c.Resource].Max.IsUnset() && r.owns(t, c.Resource) && !r.unbuiltTargets[t.Name] {
+				if c.To != nil && c.To.Max && c.Cap.IsUnset() && t.Limits[c.Resource].Max.IsUnset() && r.owns(t, c.Resource) {
 					r.warnOf(t, r.at(path), fmt.Sprintf("policy %s: nothing but the host bounds `%s: {to: max}` of %s: limits.%s.max is not set", p.Name, c.Resource, targetHere, c.Resource))
 				}
 			}

@@ -29,7 +29,7 @@ const (
 // decodeDocument fills into from the one document of s.
 func decodeDocument(s *source, into any, reg actuators.Registry) *decoder {
 	d := &decoder{
-		source: s, registry: reg, unbuilt: map[string]bool{},
+		source: s, registry: reg,
 		values: map[string]*token.Token{}, keys: map[string]*token.Token{}, anchors: map[string]ast.Node{},
 	}
 	defer func() {

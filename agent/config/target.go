@@ -97,9 +97,6 @@ func (t *targetSection) setDefaults() {
 	t.Runtime, t.StopTimeout, t.Live = "auto", 30*time.Second, "any_time"
 }
 
-// later are the platforms that the documentation speaks of and this build may not have.
-var later = []string{"systemd", "kubernetes", "volume"}
-
 func (t *targetSection) fromYAML(d *decoder, n ast.Node, path string) {
 	fields := fieldsOf(reflect.TypeFor[targetSection]())
 	v := reflect.ValueOf(t).Elem()
@@ -111,9 +108,6 @@ func (t *targetSection) fromYAML(d *decoder, n ast.Node, path string) {
 			t.platform(d, e.Value, key, at, platform.NewSpec())
 		case i >= 0:
 			d.decodeField(e.Value, v.FieldByIndex(fields[i].index), fields[i], at)
-		case slices.Contains(later, key):
-			d.fault(d.place(e.Key), "this build has no driver for "+key+" yet", "leave the target out; "+d.platforms())
-			d.unbuilt[path] = true
 		default:
 			d.unknownKey(e, append(names(fields), slices.Sorted(maps.Keys(d.registry))...))
 		}
@@ -163,9 +157,6 @@ func (r *resolver) target(i int) Target {
 	s := &r.doc.Targets[i]
 	path := fmt.Sprintf("targets[%d]", i)
 	r.checkTargetName(i, path)
-	if r.unbuilt[path] {
-		r.unbuiltTargets[s.Name] = true
-	}
 	t := Target{Target: policy.Target{
 		Name: s.Name, Specs: map[string]any{}, Mode: s.Mode, Runtime: s.Runtime,
 		MaintenanceWindow: s.MaintenanceWindow, LiveInWindow: s.Live == "in_window",
@@ -235,9 +226,9 @@ func (r *resolver) platformsOf(t *Target, s *targetSection, path string) {
 	switch {
 	case len(hosts) > 1:
 		r.faultAt(path, fmt.Sprintf("target %s has two platforms: %s", t.Name, strings.Join(hosts, " and ")), "make two targets of it")
-	case len(t.Drivers) == 0 && s.Node == nil && !r.unbuilt[path]:
+	case len(t.Drivers) == 0 && s.Node == nil:
 		r.faultAt(path, fmt.Sprintf("target %s has no platform", t.Name), r.platforms())
-	case len(t.Drivers) == 0 && !r.unbuilt[path]:
+	case len(t.Drivers) == 0:
 		r.warn(r.at(path+".node"), fmt.Sprintf("target %s: this build can watch a memory node and change nothing of it", t.Name))
 	}
 }
