@@ -44,14 +44,9 @@ const rollback policy.Resource = "rollback"
 
 func proposalOf(b config.Binding, alert rules.Alert, c policy.Change, now time.Time) policy.Proposal {
 	p := policy.Proposal{
-		Target: b.Target, Policy: b.Alert, Source: policy.FromAlert, Row: -1, Condition: "alert " + b.Alert + " fires", Verdict: policy.Scale,
+		Target: b.Target, Policy: b.Alert, Source: policy.FromAlert, Row: -1, Condition: "alert " + b.Alert + " fires", Verdict: verdictOf(b),
 		Change: c, Mode: b.Mode, AtDead: b.AtDeadline, Why: b.Why,
 		Readings: []policy.Reading{{Signal: b.Alert, Expr: alert.Expr, Value: alert.Value, Known: true, At: now}},
-	}
-	for _, v := range b.Do {
-		if v != policy.Diagnose {
-			p.Verdict = v
-		}
 	}
 	if b.Within > 0 {
 		p.Deadline = alert.FiredAt.Add(b.Within)
@@ -62,17 +57,35 @@ func proposalOf(b config.Binding, alert rules.Alert, c policy.Change, now time.T
 	return p
 }
 
+// verdictOf is what a binding has done, beside a diagnosis.
+func verdictOf(b config.Binding) policy.Verdict {
+	if b.Rollback {
+		return policy.Verdict(rollback)
+	}
+	for _, v := range b.Do {
+		if v != policy.Diagnose {
+			return v
+		}
+	}
+	if len(b.Changes) == 0 {
+		return policy.Diagnose
+	}
+	return policy.Scale
+}
+
+// speaksOf reports whether an alert is the one of a binding, and of its target: it names that, or none at all.
+func speaksOf(b config.Binding, one rules.Alert) bool {
+	named, has := one.Labels["target"]
+	return one.Name == b.Alert && (!has || named == b.Target)
+}
+
 // firing returns the firing alert of a binding for a target: one that names it, or no target at all.
 func (a *Agent) firing(b config.Binding, target string) (rules.Alert, bool) {
 	if b.Target != target {
 		return rules.Alert{}, false
 	}
 	for _, one := range a.alerts.Alerts() {
-		named, has := one.Labels["target"]
-		if one.Err != nil {
-			continue // its query fails: what it says is old
-		}
-		if one.Name == b.Alert && one.State == "firing" && (!has || named == target) {
+		if one.Err == nil && one.State == rules.Firing && speaksOf(b, one) { // of one whose query fails, what it says is old
 			return one, true
 		}
 	}
@@ -178,7 +191,7 @@ func (a *Agent) notifyAlerts(_ context.Context, alerts []rules.Alert) {
 			severity = policy.Warning
 		}
 		state := "fires"
-		if one.State != "firing" {
+		if one.State != rules.Firing {
 			state, severity = "is over", policy.Info
 		}
 		a.emit(policy.Event{

@@ -74,6 +74,8 @@ func (a *Agent) targetStatus(t *target, now time.Time) api.TargetStatus {
 	for p := range a.loop.policiesOf(t.cfg.Name) {
 		s.Policies = append(s.Policies, policyStatus(p.Name, t.policy(p.Name)))
 	}
+	s.Policies = append(s.Policies, a.rightsizeStatus(t)...)
+	s.Policies = append(s.Policies, a.alertStatus(t)...)
 	for _, w := range t.waiting {
 		s.Actions = append(s.Actions, api.ViewAction(*w))
 	}

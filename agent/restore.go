@@ -59,7 +59,7 @@ func (a *Agent) makeTarget(cfg config.Target) (*target, error) {
 	if err == nil && ok {
 		err = json.Unmarshal(text, &t.ledger)
 	}
-	err = errors.Join(err, a.restoreMeta(episodesKey(cfg.Name), &t.episodes), a.restoreMeta(releasesKey(cfg.Name), &t.releases), a.restoreSizers(t))
+	err = errors.Join(err, a.restoreMeta(episodesKey(cfg.Name), &t.episodes), a.restoreMeta(releasesKey(cfg.Name), &t.releases))
 	if err != nil {
 		return nil, fmt.Errorf("restore what is known of target %s: %w", cfg.Name, err)
 	}

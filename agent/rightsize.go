@@ -63,12 +63,12 @@ func (l *loop) followed(target string) map[policy.Resource]string {
 func (a *Agent) follow(t *target, s policy.Situation) []policy.Proposal {
 	var all []policy.Proposal
 	for p := range a.loop.rightsizeOf(t.cfg.Name) {
-		z := t.sizer(p, s.Now)
+		z := a.sizer(t, p, s.Now)
 		if since := s.Now.Sub(z.At); since >= p.Every-p.Every/4 || since < 0 {
 			a.step(t, z, p, s)
 		}
 		for _, r := range p.Resources {
-			if want, ok := z.wanted[r]; ok && want.Changes() {
+			if want := z.wanted[r]; want.Changes() && stands(want, s.Sizes[r], r) {
 				all = append(all, t.settled(proposalOfSize(p, r, want, z.used[r])))
 			}
 		}
@@ -76,10 +76,32 @@ func (a *Agent) follow(t *target, s policy.Situation) []policy.Proposal {
 	return all
 }
 
-// sizer returns what a policy remembers of t, nothing if that is too old.
-func (t *target) sizer(p config.Rightsize, now time.Time) *sizer {
+// stands reports whether what was wanted is still ahead of the size that there is: that may have been changed
+// since, and a growth that somebody else went beyond is no decrease.
+func stands(want rightsize.Recommendation, is policy.Quantity, r policy.Resource) bool {
+	grows, to := want.Size > want.From, amountFor(r, want.Size)
+	n, limited := is.Amount()
+	switch {
+	case limited && grows:
+		return to > n
+	case limited:
+		return to < n
+	}
+	return is.IsUnset() || !grows
+}
+
+// sizer returns what a policy remembers of t, also from an earlier life, and nothing if that is too old.
+func (a *Agent) sizer(t *target, p config.Rightsize, now time.Time) *sizer {
 	z := t.sizers[p.Name]
-	if z == nil || now.Sub(z.At) > p.History {
+	if z == nil {
+		z = &sizer{}
+		if err := a.restoreMeta(sizerKey(t.cfg.Name, p.Name), z); err != nil {
+			a.logError("read what a right-size policy had learned", err)
+			z = &sizer{}
+		}
+		t.sizers[p.Name] = z
+	}
+	if z.States == nil || now.Sub(z.At) > p.History {
 		z = &sizer{Began: now, At: now.Add(-p.Every), States: map[policy.Resource]*rightsize.State{}}
 		t.sizers[p.Name] = z
 	}
@@ -136,9 +158,12 @@ func (z *sizer) unmeasured(r policy.Resource, s rightsize.Sample) error {
 	return fmt.Errorf("what it uses of %s is not measured: see engramd status and engramd doctor", r)
 }
 
+// sizeOf names, among the faults of a target, that a policy cannot size a resource.
+func sizeOf(r policy.Resource, name string) string { return "size " + string(r) + " by " + name }
+
 // tellUnsized says, once, that a policy cannot size a resource, and why.
 func (a *Agent) tellUnsized(t *target, name string, r policy.Resource, err error) {
-	if !t.says("size "+string(r)+" by "+name, err) || err == nil {
+	if !t.says(sizeOf(r, name), err) || err == nil {
 		return
 	}
 	a.log.Warn("a right-size policy has nothing to go by", "policy", name, "target", t.cfg.Name, "resource", r, "error", err)
@@ -300,18 +325,4 @@ func (a *Agent) keepSizers() {
 		}
 	}
 	a.keepLearned()
-}
-
-// restoreSizers takes up what the right-size policies of a target had learned.
-func (a *Agent) restoreSizers(t *target) error {
-	for p := range a.loop.rightsizeOf(t.cfg.Name) {
-		var z sizer
-		if err := a.restoreMeta(sizerKey(t.cfg.Name, p.Name), &z); err != nil {
-			return err
-		}
-		if z.States != nil {
-			t.sizers[p.Name] = &z
-		}
-	}
-	return nil
 }

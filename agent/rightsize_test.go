@@ -120,7 +120,9 @@ func TestWhatIsLearnedIsWrittenDownAtOnce(t *testing.T) {
 			t.Errorf("%d writes in 15 minutes, want 2 or 3", n)
 		}
 		learned := func() rightsize.State {
-			return ask(w, func(l *loop) rightsize.State { return *l.targets["app19"].sizers["size"].States[policy.CPU] })
+			return ask(w, func(l *loop) rightsize.State {
+				return *w.agent.sizer(l.targets["app19"], l.cfg.Rightsize[0], time.Now()).States[policy.CPU]
+			})
 		}
 		was := learned()
 		w.stop()
@@ -184,6 +186,49 @@ func TestWhatWasLearnedOutlivesARestart(t *testing.T) {
 			t.Error("still 4 cores 32 minutes after the first start")
 		}
 	})
+}
+
+// TestWhatWasLearnedOutlivesAnAbsence: a target that a reload takes away and another one brings back is the same.
+func TestWhatWasLearnedOutlivesAnAbsence(t *testing.T) {
+	s, _ := wanting(4000, 0.5)
+	inRightWorld(t, s, unedited, func(w *world) {
+		w.pass(24 * time.Minute)
+		with := w.files["agent.yaml"]
+		w.files["agent.yaml"] = "version: 1\nmode: auto\nmetrics: {interval: 15s}\n"
+		w.reload()
+		w.pass(time.Minute)
+		w.files["agent.yaml"] = with
+		w.reload()
+		w.pass(8 * time.Minute)
+		if w.cores() == 4 {
+			t.Error("still 4 cores 33 minutes after the first start")
+		}
+	})
+}
+
+// TestWantedOfASizeThatIsGone has somebody else change the size between two steps of the policy.
+func TestWantedOfASizeThatIsGone(t *testing.T) {
+	grow, shrink := rightsize.Recommendation{From: 1, Size: 2}, rightsize.Recommendation{From: 4, Size: 2}
+	for _, tt := range []struct {
+		want   rightsize.Recommendation
+		is     policy.Quantity
+		stands bool
+	}{
+		{grow, policy.Amount(1000), true},
+		{grow, policy.Amount(2000), false},
+		{grow, policy.Amount(8000), false},
+		{grow, policy.Unlimited(), false},
+		{grow, policy.Quantity{}, true}, // not known: deciding says so
+		{shrink, policy.Amount(4000), true},
+		{shrink, policy.Amount(2000), false},
+		{shrink, policy.Amount(1000), false},
+		{shrink, policy.Unlimited(), true},
+		{shrink, policy.Quantity{}, true},
+	} {
+		if got := stands(tt.want, tt.is, policy.CPU); got != tt.stands {
+			t.Errorf("%v to %v of %v: %v", tt.want.From, tt.want.Size, tt.is, got)
+		}
+	}
 }
 
 // TestUnknownUseChangesNothing: absent is not zero.
@@ -279,5 +324,25 @@ func TestRightsizeShrinksToTheSchedulesMinimum(t *testing.T) {
 		if got := w.cores(); got > 0.3 {
 			t.Errorf("%v cores after the hours for a demand of 0.2", got)
 		}
+	})
+}
+
+// TestHoursOfAnotherResource has a growth of CPU wait for a yes until its hours are over, and other hours open then.
+func TestHoursOfAnotherResource(t *testing.T) {
+	s, _ := wanting(1000, 0.2)
+	inRightWorld(t, s, func(text string) string {
+		text = strings.Replace(text, "mode: auto", "mode: approve", 1)
+		text = strings.Replace(text, "safety: {", "safety: {recheck: 2h, ", 1)
+		return strings.Replace(text, "  - {name: size, target: app, rightsize: {resources: [cpu]}}\n", `  - name: office
+    target: app
+    schedule:
+      - {cron: "0 8 * * *", duration: 10h, limits: {cpu: {min: 2}}}
+      - {cron: "0 18 * * *", duration: 14h, limits: {memory: {max: 1Gi}}}
+`, 1)
+	}, func(w *world) {
+		w.pass(9 * time.Hour)
+		w.expect(actuators.Waiting)
+		w.pass(12 * time.Hour)
+		w.expect(actuators.Cancelled)
 	})
 }

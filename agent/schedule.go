@@ -87,11 +87,12 @@ func boundsText(r policy.Resource, b policy.Bounds) string {
 	return fmt.Sprintf("%s from %s to %s", r, r.Format(b.Min), r.Format(b.Max))
 }
 
-// hoursOpen reports whether a schedule has hours that are open.
-func (a *Agent) hoursOpen(name string, now time.Time) bool {
+// hoursOpen reports whether a schedule has hours that are open and bound a resource.
+func (a *Agent) hoursOpen(name string, r policy.Resource, now time.Time) bool {
 	for _, p := range a.loop.cfg.Schedules {
 		for _, hours := range p.Hours {
-			if _, open := hours.Window.Open(now); open && p.Name == name {
+			_, bound := hours.Limits[r]
+			if _, open := hours.Window.Open(now); open && bound && p.Name == name {
 				return true
 			}
 		}

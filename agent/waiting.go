@@ -148,7 +148,7 @@ func (a *Agent) holding(t *target, w actuators.Action) bool {
 	case policy.FromRightsize:
 		return t.stillWanted(w)
 	case policy.FromSchedule:
-		return a.hoursOpen(w.Decision.Policy, time.Now())
+		return a.hoursOpen(w.Decision.Policy, w.Resource, time.Now())
 	case policy.FromTarget:
 		return true // for as long as the target asks for it
 	}

@@ -118,12 +118,12 @@ type ResourceStatus struct {
 	Original     policy.Quantity `json:"original,omitzero"` // before engramd; unset if never changed
 }
 
-// PolicyStatus is what one policy or alert says about a target now.
+// PolicyStatus is what one policy or alert says about a target now; of a right-size policy, about one resource.
 type PolicyStatus struct {
 	Name      string           `json:"name"`
-	Kind      string           `json:"kind"` // matrix, alert, rightsize, schedule
+	Kind      string           `json:"kind"` // matrix, rightsize, alert
 	Verdict   policy.Verdict   `json:"verdict,omitempty"`
-	Row       int              `json:"row"`
+	Row       int              `json:"row"` // from 1, 0 for otherwise; -1 where there are no rows
 	Condition string           `json:"condition,omitempty"`
 	Since     time.Time        `json:"since,omitzero"` // since when the row has been true
 	Why       string           `json:"why,omitempty"`  // for blind: what it cannot see

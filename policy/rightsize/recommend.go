@@ -37,6 +37,7 @@ const (
 // A Recommendation is the size that a resource should have, and why.
 type Recommendation struct {
 	Rule       Rule
+	Memory     bool    // amounts are bytes, else cores
 	From, Size float64 // the limit that is there, and what it should be
 	Recent     float64 // the maximum of the recent window
 	Margin     float64 // above it
@@ -53,25 +54,35 @@ func (r Recommendation) Changes() bool { return r.Rule != Unknown && r.Size != r
 func (r Recommendation) Why() string {
 	switch r.Rule {
 	case Evidence:
-		return fmt.Sprintf("demand is cut off at %.4g: grow to %.4g (%d earlier peaks known)", r.From, r.Size, r.Peaks)
+		return fmt.Sprintf("demand is cut off at %s: grow to %s (%d earlier peaks known)", r.amount(r.From), r.amount(r.Size), r.Peaks)
 	case Use:
-		return fmt.Sprintf("use is within a tenth of the limit %.4g: grow to %.4g", r.From, r.Size)
+		return fmt.Sprintf("use is within a tenth of the limit %s: grow to %s", r.amount(r.From), r.amount(r.Size))
 	case Limits:
-		return fmt.Sprintf("%.4g is outside the limits of the target: %.4g", r.From, r.Size)
+		return fmt.Sprintf("what is there is outside the limits of the target: %s", r.amount(r.Size))
 	case Overshoot:
-		return fmt.Sprintf("less than half of the growth to %.4g was needed: back to %.4g", r.From, r.Size)
+		return fmt.Sprintf("less than half of the growth to %s was needed: back to %s", r.amount(r.From), r.amount(r.Size))
 	case Waste:
-		return fmt.Sprintf("recent maximum %.4g + %.0f%%: %.4g would have saved %.4g minutes of it, an action costs %.4g", r.Recent, 100*r.Margin, r.Size, r.Saved, r.Price)
+		return fmt.Sprintf("recent maximum %s + %.0f%%: %s would have saved %s minutes of it, an action costs %s",
+			r.amount(r.Recent), 100*r.Margin, r.amount(r.Size), r.amount(r.Saved), r.amount(r.Price))
 	case Unknown:
 		return "nothing new is known about the use: hold"
 	}
-	return fmt.Sprintf("recent maximum %.4g + %.0f%%; a decrease would have saved %.4g minutes, an action costs %.4g: hold", r.Recent, 100*r.Margin, r.Saved, r.Price)
+	return fmt.Sprintf("recent maximum %s + %.0f%%; a decrease would have saved %s minutes, an action costs %s: hold",
+		r.amount(r.Recent), 100*r.Margin, r.amount(r.Saved), r.amount(r.Price))
+}
+
+// amount writes cores as a number, and bytes in mebibytes.
+func (r Recommendation) amount(x float64) string {
+	if r.Memory {
+		return fmt.Sprintf("%.0fMi", x/(1<<20))
+	}
+	return fmt.Sprintf("%.4g", x)
 }
 
 // Observe learns from s and recommends a size. Options must be valid. It is called about once a minute.
 func (o Options) Observe(st *State, s Sample) Recommendation {
 	if !(s.Limit > 0) {
-		return Recommendation{Rule: Unknown, From: s.Limit, Size: s.Limit, Confidence: st.Confidence()}
+		return Recommendation{Rule: Unknown, Memory: o.Memory, From: s.Limit, Size: s.Limit, Confidence: st.Confidence()}
 	}
 	limit := math.Min(s.Limit, math.Max(o.Max, 0))
 	cut := s.Throttled || s.OOM
@@ -111,7 +122,7 @@ func (o Options) unknown(st *State, limit float64) Recommendation {
 }
 
 func (o Options) recommendation(st *State, rule Rule, from float64) Recommendation {
-	return Recommendation{Rule: rule, From: from, Recent: st.Recent.max(o.window()), Margin: o.margin(st), Saved: st.Waste,
+	return Recommendation{Rule: rule, Memory: o.Memory, From: from, Recent: st.Recent.max(o.window()), Margin: o.margin(st), Saved: st.Waste,
 		Price: o.price(st), Peaks: int(min(st.Peaks.Count, peakCount)), Confidence: st.Confidence()}
 }
 

@@ -12,39 +12,28 @@ import (
 // Diagnoses writes what holds each target back: the verdict in one line, then every cause with its
 // weightiest evidence, then what to do about it.
 func (v View) Diagnoses(w io.Writer, all []api.DiagnosisView) error {
-	p := &page{}
-	if len(all) == 0 {
-		p.line("No targets: nothing is looked after.")
-	}
-	for i, d := range all {
-		if i > 0 {
-			p.line("")
-		}
-		v.diagnosis(p, d)
-	}
-	return p.to(w)
+	return parts(w, all, "No targets: nothing is looked after.", v.diagnosis)
 }
 
 func (v View) diagnosis(p *page, d api.DiagnosisView) {
 	p.line("%s: %s", d.Target, d.Summary)
-	p.line("measured from %s to %s (%s)", v.clock(d.From), v.clock(d.To), length(d.To.Sub(d.From)))
-	p.WriteByte('\n')
-	p.table("", []string{"CAUSE", "VERDICT", "FOR IT", "AGAINST IT"}, findings(d.Causes))
+	p.line("looked at %s to %s (%s)", v.clock(d.From), v.clock(d.To), length(d.To.Sub(d.From)))
+	findings(p, "CAUSE", d.Causes)
 	if slices.ContainsFunc(d.Work, func(f diagnose.Finding) bool { return len(f.For)+len(f.Against) > 0 }) {
-		p.WriteByte('\n')
-		p.table("", []string{"WORK", "VERDICT", "FOR IT", "AGAINST IT"}, findings(d.Work))
+		findings(p, "WORK", d.Work)
 	}
-	v.remedies(p, d)
-	v.untold(p, d)
+	remedies(p, d)
+	untold(p, d)
 }
 
-// findings are rows of a table: the weightiest evidence on each side.
-func findings(list []diagnose.Finding) [][]string {
+// findings is a table with the weightiest evidence on each side.
+func findings(p *page, of string, list []diagnose.Finding) {
 	var rows [][]string
 	for _, f := range list {
 		rows = append(rows, []string{f.Title, string(f.Verdict), heaviest(f.For), heaviest(f.Against)})
 	}
-	return rows
+	p.WriteByte('\n')
+	p.table("", []string{of, "VERDICT", "FOR IT", "AGAINST IT"}, rows)
 }
 
 func heaviest(list []diagnose.Evidence) string {
@@ -55,7 +44,7 @@ func heaviest(list []diagnose.Evidence) string {
 }
 
 // remedies writes what to do about what is likely, and where nothing is, about what is possible.
-func (v View) remedies(p *page, d api.DiagnosisView) {
+func remedies(p *page, d api.DiagnosisView) {
 	all := slices.Concat(d.Causes, d.Work)
 	for _, verdict := range []diagnose.Verdict{diagnose.Likely, diagnose.Possible} {
 		var rows [][]string
@@ -74,7 +63,7 @@ func (v View) remedies(p *page, d api.DiagnosisView) {
 }
 
 // untold writes what would tell more, and about which of the causes that are not decided.
-func (v View) untold(p *page, d api.DiagnosisView) {
+func untold(p *page, d api.DiagnosisView) {
 	about := map[string][]string{}
 	var order []string
 	for _, f := range d.Causes {

@@ -145,7 +145,7 @@ func (v View) action(p *page, a api.ActionView) {
 	if len(a.Steps) > 0 {
 		p.title("Steps")
 		for i, s := range a.Steps {
-			p.line("  %d. %s%s", i+1, s.Text, stepMark(a, s))
+			p.line("  %d. %s%s", i+1, s.Text, stepMark(a.State, s))
 		}
 	}
 	v.progress(p, a)
@@ -171,11 +171,12 @@ func (v View) action(p *page, a api.ActionView) {
 	}
 }
 
-func stepMark(a api.ActionView, s api.StepView) string {
+// stepMark says what is to be known of a step of an action in a state.
+func stepMark(action actuators.ActionState, s api.StepView) string {
 	switch {
 	case s.Irreversible && !s.Begun:
 		return " (cannot be undone)"
-	case s.Begun && a.State == actuators.RolledBack:
+	case s.Begun && action == actuators.RolledBack:
 		return " (done and undone)"
 	case s.Begun:
 		return " (done)"

@@ -10,17 +10,7 @@ import (
 
 // Plans writes what would be done now.
 func (v View) Plans(w io.Writer, plans []api.PlanView) error {
-	p := &page{}
-	if len(plans) == 0 {
-		p.line("Nothing would be done: no policy asks for a change now.")
-	}
-	for i, one := range plans {
-		if i > 0 {
-			p.WriteByte('\n')
-		}
-		v.plan(p, one)
-	}
-	return p.to(w)
+	return parts(w, plans, "Nothing would be done: no policy asks for a change now.", v.plan)
 }
 
 func (v View) plan(p *page, one api.PlanView) {
@@ -51,11 +41,7 @@ func (v View) plan(p *page, one api.PlanView) {
 		p.line("  runs      now")
 	}
 	for i, s := range one.Steps {
-		mark := ""
-		if s.Irreversible {
-			mark = " (cannot be undone)"
-		}
-		p.line("  step %d    %s%s", i+1, s.Text, mark)
+		p.line("  step %d    %s%s", i+1, s.Text, stepMark("", s))
 	}
 	if one.Command != "" {
 		p.line("  same as   %s", one.Command)

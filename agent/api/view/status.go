@@ -148,7 +148,11 @@ func (v View) policies(p *page, targets []api.TargetStatus) {
 	for _, t := range targets {
 		for _, one := range t.Policies {
 			says := or(string(one.Verdict), "nothing yet")
-			if one.Condition != "" {
+			switch {
+			case one.Condition == "":
+			case one.Row < 0:
+				says += " (" + one.Condition + ")"
+			default:
 				says += fmt.Sprintf(" (row %d: %s)", one.Row, one.Condition)
 			}
 			rows = append(rows, []string{one.Name, t.Name, says, v.ago(one.Since), readings(one.Readings), one.Why})

@@ -28,6 +28,7 @@ func status() api.Status {
 				Policies: []api.PolicyStatus{
 					{Name: "cpu", Kind: "matrix", Verdict: policy.Scale, Row: 2, Condition: "cpu 70..85", Since: before(2 * time.Minute), Readings: []policy.Reading{{Signal: "cpu", Value: 78.25, Known: true}, {Signal: "p99", Reason: "no sample"}}},
 					{Name: "storage", Kind: "matrix"},
+					{Name: "size", Kind: "rightsize", Row: -1, Verdict: policy.None, Condition: "memory hold", Why: "recent maximum 2800Mi + 15%: hold", Readings: []policy.Reading{{Signal: "memory", Value: 2800 << 20, Known: true}}},
 				},
 				Budget:  &api.BudgetView{HourLeft: 3, HourOf: 4, DayLeft: 11, DayOf: 12, EmergenciesLeft: 4, EmergenciesOf: 4},
 				Window:  &api.WindowView{Name: "nightly", Start: noon.Add(14 * time.Hour), End: noon.Add(16 * time.Hour)},

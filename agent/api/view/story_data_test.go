@@ -114,7 +114,9 @@ func plans() []api.PlanView {
 	refused := api.PlanView{Target: "worker", Resource: policy.CPU, From: policy.Amount(500), To: policy.Amount(1000), Direction: policy.Growth, Policy: "cpu", Refused: "the host is full"}
 	advice := api.PlanView{Target: "worker", Resource: policy.Prune, Verdict: policy.PlanOnly, Direction: policy.Operation, Policy: "ScaleUpStorageRequired"}
 	now := api.PlanView{Target: "worker", Resource: policy.CPU, From: policy.Unlimited(), To: policy.Amount(1000), Direction: policy.Decrease, Strategy: policy.Live, Verdict: policy.Scale, Policy: "cpu"}
-	return []api.PlanView{held, refused, advice, now}
+	cooling := now // it has an action, and nobody can hurry it
+	cooling.Held, cooling.ActionID = &policy.Held{By: policy.HeldByCooldown, Text: "it was changed a moment ago", Until: noon.Add(3 * time.Minute)}, "c4c4c4c4c4"
+	return []api.PlanView{held, refused, advice, now, cooling}
 }
 
 func releases() []api.ReleaseView {

@@ -56,6 +56,21 @@ func (p *page) table(indent string, head []string, rows [][]string) {
 	}
 }
 
+// parts writes one part for each item, with an empty line between two, or that there is none.
+func parts[T any](w io.Writer, all []T, none string, write func(*page, T)) error {
+	p := &page{}
+	if len(all) == 0 {
+		p.line("%s", none)
+	}
+	for i, one := range all {
+		if i > 0 {
+			p.WriteByte('\n')
+		}
+		write(p, one)
+	}
+	return p.to(w)
+}
+
 // to writes the page.
 func (p *page) to(w io.Writer) error {
 	text := strings.Map(func(r rune) rune {
