@@ -28,7 +28,9 @@ type TargetSizes struct {
 	Target    string          `json:"target"`
 	Phase     capacity.Phase  `json:"phase"`
 	Resources []ResourceSizes `json:"resources"`
-	// Saving is what the recommended sizes cost less in a month; nil without prices, and without any limit.
+	// Parts is how many of it there are, such as the pods of a Deployment; 0 is not known. Sizes of CPU and memory are one part's.
+	Parts int `json:"parts,omitempty"`
+	// Saving is what the recommended sizes of all parts cost less in a month; nil without prices, and without any limit.
 	Saving   *float64 `json:"saving_per_month,omitempty"`
 	Currency string   `json:"currency,omitempty"`
 }
@@ -89,6 +91,9 @@ var resources = []sized{
 	{policy.Storage, "sum by (target) (engram_storage_usage_bytes)", "min by (target) (engram_storage_limit_bytes)", "", capacity.StorageTarget(), nil, 0},
 }
 
+// partsOf counts the parts of each target; a target that has no more than one does not name it.
+const partsOf = "count by (target) (count by (target, pod) (engramd_target_info))"
+
 // LeastPeriod is the shortest that tells anything.
 const LeastPeriod = 10 * time.Minute
 
@@ -134,7 +139,14 @@ func Analyze(ctx context.Context, q Querier, o AnalyzeOptions) (Analysis, error)
 			t.Resources = append(t.Resources, sizes)
 		}
 	}
+	parts, err := histories(ctx, q, partsOf, o.Now, o.Period)
+	if err != nil {
+		return a, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if n, ok := parts[name].last(); ok {
+			found[name].Parts = int(n)
+		}
 		found[name].price(o.Prices)
 		a.Targets = append(a.Targets, *found[name])
 	}
@@ -229,7 +241,14 @@ func (t *TargetSizes) price(p *capacity.Prices) {
 		}
 		return r.Recommended
 	})
-	t.Saving, t.Currency = new(p.OfSize(now).Total-p.OfSize(then).Total), p.Currency
+	t.Saving, t.Currency = new(p.OfSize(t.all(now)).Total-p.OfSize(t.all(then)).Total), p.Currency
+}
+
+// all is what all parts have where one has s. Storage is the target's already.
+func (t *TargetSizes) all(s capacity.Size) capacity.Size {
+	n := int64(max(1, t.Parts))
+	s.MilliCPU, s.MemoryBytes = n*s.MilliCPU, n*s.MemoryBytes
+	return s
 }
 
 // Recommended is the size that is recommended for the target; what was not analysed is zero.

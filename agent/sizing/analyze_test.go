@@ -181,4 +181,17 @@ func TestAnalyzeCountsWhatIsSaved(t *testing.T) {
 	if one.Saving == nil || math.Abs(*one.Saving-want) > 0.01 {
 		t.Errorf("saves %v, want %v", *one.Saving, want)
 	}
+	scaled := func(query string, at time.Time) float64 { // from one pod to three
+		switch {
+		case !strings.Contains(query, "engramd_target_info"):
+			return steady(20*day)(query, at)
+		case at.Before(now.Add(-day)):
+			return 1
+		}
+		return 3
+	}
+	a = analyze(t, scaled, sizing.AnalyzeOptions{Period: 14 * day, Prices: &capacity.Prices{Currency: "EUR", Core: &core, MemoryGiB: &memory}})
+	if one := a.Targets[0]; one.Parts != 3 || math.Abs(*one.Saving-3*want) > 0.01 || one.Recommended() != size {
+		t.Errorf("of %d parts it saves %v, want %v", one.Parts, *one.Saving, 3*want)
+	}
 }

@@ -34,6 +34,7 @@ func newAnalyze(o *options) *cobra.Command {
 		Short: "Say what targets used, what they should have, and what that saves",
 		Long: `Ask the agent what each target used over a period, and say what it should have: by the scaling guide's phases (initial
 twice the planner's, from day 7 on 1.3 times the peak, from day 30 on the target ranges) and by the rightsize policy, side by side.
+Of a target of several parts, as pods, a size is that of one, and what it saves in money that of all.
 
 A phase follows from how long there is a history; --phase names another.`,
 		Example: `  engramd analyze --period 7d
@@ -160,7 +161,7 @@ func analysisText(w io.Writer, a sizing.Analysis) error {
 	}
 	for _, one := range a.Targets {
 		if one.Saving != nil {
-			fmt.Fprintf(w, "%s: %.2f %s a month less\n", one.Target, *one.Saving, one.Currency)
+			fmt.Fprintf(w, "%s: %.2f %s a month less%s\n", one.Target, *one.Saving, one.Currency, ofAll(one.Parts))
 		}
 		if one.Phase == capacity.Initial {
 			fmt.Fprintf(w, "%s: in its first week the guide keeps twice what the planner says (engramd capacity); here it is the rightsize policy's size\n", one.Target)
@@ -173,6 +174,14 @@ func analysisText(w io.Writer, a sizing.Analysis) error {
 		fmt.Fprintln(w, "nothing was measured in that time")
 	}
 	return nil
+}
+
+// ofAll says that a saving is of several parts; a size is always one's.
+func ofAll(parts int) string {
+	if parts < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", of its %d parts together; sizes are those of one", parts)
 }
 
 // sizeText writes cores or bytes, and "-" for what is not known.
@@ -190,7 +199,7 @@ func sizeText(r policy.Resource, v *float64) string {
 
 func analysisCSV(w io.Writer, a sizing.Analysis) error {
 	out := csv.NewWriter(w)
-	rows := [][]string{{"target", "phase", "resource", "limit", "mean", "p50", "p90", "p95", "p99", "peak", "phase_size", "rightsize_size", "recommended", "saved", "confidence"}}
+	rows := [][]string{{"target", "phase", "resource", "limit", "mean", "p50", "p90", "p95", "p99", "peak", "phase_size", "rightsize_size", "recommended", "saved", "confidence", "parts"}}
 	number := func(v *float64) string {
 		if v == nil {
 			return ""
@@ -198,10 +207,14 @@ func analysisCSV(w io.Writer, a sizing.Analysis) error {
 		return strconv.FormatFloat(*v, 'f', -1, 64)
 	}
 	for _, one := range a.Targets {
+		parts := ""
+		if one.Parts > 0 {
+			parts = strconv.Itoa(one.Parts)
+		}
 		for _, r := range one.Resources {
 			rows = append(rows, []string{
 				one.Target, string(one.Phase), string(r.Resource), number(r.Limit), number(&r.Mean), number(&r.P50), number(&r.P90), number(&r.P95),
-				number(&r.P99), number(&r.Peak), number(r.Phased), number(&r.Rightsize), number(&r.Recommended), number(r.Saved), number(&r.Confidence),
+				number(&r.P99), number(&r.Peak), number(r.Phased), number(&r.Rightsize), number(&r.Recommended), number(r.Saved), number(&r.Confidence), parts,
 			})
 		}
 	}
