@@ -3,6 +3,7 @@ package diagnose_test
 import (
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -60,7 +61,21 @@ func TestDiagnose(t *testing.T) {
 		also    map[diagnose.Cause]diagnose.Verdict
 		summary string
 	}{
-		"nothing was measured": {nil, nil, map[diagnose.Cause]diagnose.Verdict{diagnose.Lock: diagnose.Unknown, diagnose.Load: diagnose.Unknown}, "nothing was measured"},
+		"nothing was measured":            {nil, nil, map[diagnose.Cause]diagnose.Verdict{diagnose.Lock: diagnose.Unknown, diagnose.Load: diagnose.Unknown}, "nothing was measured"},
+		"nothing that tells was measured": {n(diagnose.CoresUsed, 1), nil, nil, "what was measured does not tell"},
+		"one thing was measured": {
+			n(diagnose.Throttled, 0), nil, map[diagnose.Cause]diagnose.Verdict{diagnose.Throttling: diagnose.RuledOut},
+			"nothing of what was measured holds it back; unknown: lock contention, CPU saturation, work on too few threads, memory pressure, " +
+				"memory bandwidth, remote NUMA access, disk I/O, network, the load itself",
+		},
+		"nothing is short, and it waits": {
+			but(diagnose.CoresUsed, 3, diagnose.CostGrowth, 1), []diagnose.Cause{}, nil,
+			"nothing of what was measured holds it back: it waits for something else (another service, its callers)",
+		},
+		"work beyond all bounds": {
+			n(diagnose.SpreadingWork, math.MaxFloat64, diagnose.ConsolidationWork, math.MaxFloat64, diagnose.APIWork, 1, diagnose.SnapshotWork, 1), nil,
+			map[diagnose.Cause]diagnose.Verdict{diagnose.Spreading: diagnose.Unknown, diagnose.API: diagnose.Unknown}, "",
+		},
 		"calm": {calm(), []diagnose.Cause{diagnose.Load}, map[diagnose.Cause]diagnose.Verdict{
 			diagnose.Lock: diagnose.RuledOut, diagnose.CPU: diagnose.RuledOut, diagnose.Disk: diagnose.RuledOut, diagnose.NUMA: diagnose.RuledOut,
 			diagnose.Memory: diagnose.RuledOut, diagnose.Network: diagnose.RuledOut, diagnose.Throttling: diagnose.RuledOut, diagnose.Serial: diagnose.RuledOut,
@@ -278,11 +293,14 @@ func TestVerdictsHaveTheirEvidence(t *testing.T) {
 	}
 }
 
+// several is one thing that is told of as of several.
+var several = regexp.MustCompile(`\b1( \w+){1,3} (are|wait|were|overflow)\b`)
+
 // Every measure reads as a sentence.
 func TestMeasuresRead(t *testing.T) {
 	for _, m := range measures {
 		for _, v := range []float64{0, 0.004, 0.5, 1, 17.25, 1e6} {
-			if text := m.Text(v); text == "" || len(text) > 120 || strings.Contains(text, "%!") {
+			if text := m.Text(v); text == "" || len(text) > 120 || strings.Contains(text, "%!") || several.MatchString(text) {
 				t.Errorf("%s: %q", m, text)
 			}
 		}

@@ -71,7 +71,7 @@ var work = []struct{ of, share Measure }{
 
 // share sets a measure to another one's part of a whole.
 func (e evidence) share(to, of Measure, whole float64) {
-	if v, ok := e[of]; ok && whole > 0 {
+	if v, ok := e[of]; ok && whole > 0 && known(whole) {
 		e.set(to, v/whole)
 	}
 }

@@ -2,9 +2,7 @@ package diagnose
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -88,34 +86,36 @@ const (
 	askCgroup  = "the target's control group was not read"
 	askThreads = "the threads of the target were not read: it has no process on this host, or schedstat is off"
 	askNode    = "the target is no memory node, or is not scraped"
+	askUse     = "how many cores the target uses, or how many it can use, was not read"
+	askTCP     = "what the target sends was not read: it has no process on this host, or sends nothing by TCP"
 )
 
 // measures tells of every measure.
 var measures = map[Measure]about{
-	CoresUsed:     {say: plain("it uses %s cores"), hint: askThreads},
-	CoresLimit:    {say: plain("it can use %s cores"), smaller: true, hint: askCgroup},
-	HostCores:     {say: plain("the host has %s cores")},
+	CoresUsed:     {say: count("it uses 1 core", "it uses %s cores"), hint: askThreads},
+	CoresLimit:    {say: count("it can use 1 core", "it can use %s cores"), smaller: true, hint: askCgroup},
+	HostCores:     {say: count("the host has 1 core", "the host has %s cores")},
 	CPUUnlimited:  {say: fixed("no CPU quota applies to it"), smaller: true},
 	Throttled:     {say: percent("it was stopped at its CPU quota in %s of the periods"), hint: askCgroup},
-	RunQueue:      {say: plain("%s of its threads are ready and wait for a core"), hint: askThreads},
+	RunQueue:      {say: count("1 of its threads is ready and waits for a core", "%s of its threads are ready and wait for a core"), hint: askThreads},
 	BusiestThread: {say: percent("its busiest thread runs %s of the time"), hint: askThreads},
-	BlockedIO:     {say: plain("%s of its threads wait for a disk"), hint: askThreads},
+	BlockedIO:     {say: count("1 of its threads waits for a disk", "%s of its threads wait for a disk"), hint: askThreads},
 	CPUStall:      {say: percent("some thread waits for a core %s of the time"), hint: askCgroup},
 	HostBusy:      {say: percent("the host's cores are %s busy")},
 	HostIOWait:    {say: percent("the host's cores wait for a disk %s of the time")},
 	SchedLatency:  {say: seconds("goroutines wait up to %s (P99) for a thread")},
 	GOMAXPROCS:    {say: plain("GOMAXPROCS is %s"), smaller: true},
-	LockWaiters:   {say: lockWaiters, hint: askGo},
-	InFlight:      {say: plain("%s requests are under way")},
+	LockWaiters:   {say: count("1 goroutine waits for a lock at any time", "%s goroutines wait for a lock at any time"), hint: askGo},
+	InFlight:      {say: count("1 request is under way", "%s requests are under way")},
 	GCShare:       {say: percent("the garbage collector takes %s of the CPU time"), hint: "the target exposes no go_cpu_classes_gc_total_cpu_seconds_total"},
 
 	MemoryStall:        {say: percent("everything in it waits for memory %s of the time"), hint: askCgroup},
 	HostMemoryStall:    {say: percent("somebody on the host waits for memory %s of the time")},
 	MemoryUse:          {say: percent("memory that cannot be taken back is %s of the limit"), hint: askCgroup},
-	Refaults:           {say: plain("%s pages a second are read again after they were reclaimed")},
+	Refaults:           {say: count("1 page a second is read again after it was reclaimed", "%s pages a second are read again after they were reclaimed")},
 	LimitHits:          {say: plain("the memory limit is met %s times a second")},
-	OOMKills:           {say: plain("%s processes were killed for want of memory")},
-	AllocationFailures: {say: plain("%s operations a second are refused for want of memory")},
+	OOMKills:           {say: count("1 process was killed for want of memory", "%s processes were killed for want of memory")},
+	AllocationFailures: {say: count("1 operation a second is refused for want of memory", "%s operations a second are refused for want of memory")},
 	NUMANodes:          {say: plain("the host's NUMA nodes: %s")},
 	NUMALocal:          {say: percent("%s of its memory is beside its cores"), smaller: true, hint: "where the target's memory lies was not read: pin it to a node's cores to see it"},
 	NUMAMiss:           {say: percent("%s of the host's pages are given to cores of another node")},
@@ -126,23 +126,23 @@ var measures = map[Measure]about{
 	DiskIOPS:    {say: percent("the disk does %s of the operations it can do")},
 
 	NetworkUse:      {say: percent("the busiest link carries %s of its speed"), hint: "the speed of the link is not known"},
-	NetworkDrops:    {say: plain("%s packets a second are dropped")},
-	Retransmits:     {say: percent("%s of the TCP segments are sent again"), hint: askThreads},
-	ListenOverflows: {say: plain("%s connections a second overflow the listen queue")},
+	NetworkDrops:    {say: count("1 packet a second is dropped", "%s packets a second are dropped")},
+	Retransmits:     {say: percent("%s of the TCP segments are sent again"), hint: askTCP},
+	ListenOverflows: {say: count("1 connection a second overflows the listen queue", "%s connections a second overflow the listen queue")},
 
-	QueueDepth:        {say: plain("%s jobs wait for a worker"), hint: askNode},
+	QueueDepth:        {say: count("1 job waits for a worker", "%s jobs wait for a worker"), hint: askNode},
 	SpreadingBusy:     {say: percent("%s of the spreading workers have a job"), hint: askNode},
 	ConsolidationBusy: {say: percent("%s of the consolidation workers have a job"), hint: askNode},
 	ConsolidationLag:  {say: seconds("consolidation is %s behind"), hint: askNode},
-	SpreadingWork:     {say: plain("%s spreads are under way"), hint: askNode},
-	ConsolidationWork: {say: plain("%s consolidations are under way"), hint: askNode},
-	APIWork:           {say: plain("%s other requests are under way"), hint: askNode},
-	SnapshotWork:      {say: plain("%s snapshots, checkpoints and compactions are under way"), hint: askNode},
-	CostGrowth:        {say: plain("an operation costs %s times the CPU time of before the change"), hint: "CPU time per operation before and after a change"},
+	SpreadingWork:     {say: count("1 spread is under way", "%s spreads are under way"), hint: askNode},
+	ConsolidationWork: {say: count("1 consolidation is under way", "%s consolidations are under way"), hint: askNode},
+	APIWork:           {say: count("1 other request is under way", "%s other requests are under way"), hint: askNode},
+	SnapshotWork:      {say: count("1 snapshot, checkpoint or compaction is under way", "%s snapshots, checkpoints and compactions are under way"), hint: askNode},
+	CostGrowth:        {say: plain("an operation costs %s times the CPU time of before the change"), hint: "what an operation cost before a change is not known"},
 
-	CPUUse:             {say: percent("it uses %s of the cores that it can use"), hint: askThreads},
+	CPUUse:             {say: percent("it uses %s of the cores that it can use"), hint: askUse},
 	LockShare:          {say: percent("%s of the requests that are worked on wait for a lock")},
-	WholeCores:         {say: busyThreads},
+	WholeCores:         {say: count("its CPU use is that of 1 busy thread, and no more", "its CPU use is that of %s busy threads, and no more")},
 	ProcsShare:         {say: percent("GOMAXPROCS is %s of the cores that it can use"), smaller: true},
 	SpreadingShare:     {say: percent("spreading takes %s of the time of all work"), hint: askNode},
 	ConsolidationShare: {say: percent("consolidation takes %s of the time of all work"), hint: askNode},
@@ -167,18 +167,14 @@ func seconds(format string) func(float64) string {
 	}
 }
 
-func lockWaiters(v float64) string {
-	if n := number(v); n != "1" {
-		return n + " goroutines wait for a lock at any time"
+// count writes how many of something there are; what reads as 1 is one.
+func count(one, many string) func(float64) string {
+	return func(v float64) string {
+		if n := number(v); n != "1" {
+			return fmt.Sprintf(many, n)
+		}
+		return one
 	}
-	return "1 goroutine waits for a lock at any time"
-}
-
-func busyThreads(v float64) string {
-	if v == 1 {
-		return "its CPU use is that of 1 busy thread, and no more"
-	}
-	return "its CPU use is that of " + number(v) + " busy threads, and no more"
 }
 
 func fixed(text string) func(float64) string { return func(float64) string { return text } }
@@ -199,15 +195,4 @@ func number(v float64) string {
 		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 	}
 	return text
-}
-
-// Measures lists every measure, in the order of their names.
-func Measures() []Measure { return slices.Sorted(maps.Keys(measures)) }
-
-// Text writes a value of a measure as a sentence, "" for a measure that is not known.
-func (m Measure) Text(v float64) string {
-	if of, ok := measures[m]; ok {
-		return of.say(v)
-	}
-	return ""
 }

@@ -65,7 +65,10 @@ func Diagnose(numbers []Number) Report {
 		return out
 	}
 	r := Report{Causes: ranked(causes), Work: ranked(work)}
-	r.Summary = r.summary()
+	r.Summary = "nothing was measured"
+	if len(e) > 0 {
+		r.Summary = r.summary()
+	}
 	return r
 }
 
@@ -95,15 +98,14 @@ func (r Report) summary() string {
 	case len(possible) > 0:
 		text = "nothing is likely; possible: " + named(possible) + r.untold()
 	case len(with(r.Causes, Unknown)) == len(r.Causes):
-		return "nothing was measured"
+		text = "what was measured does not tell"
+	case r.untold() != "":
+		text = "nothing of what was measured holds it back" + r.untold()
 	default:
-		text = "nothing of what was measured holds it back: it waits for something else (another service, its callers)" + r.untold()
+		text = "nothing of what was measured holds it back: it waits for something else (another service, its callers)"
 	}
 	if work := with(r.Work, Likely); len(work) > 0 {
-		text += "; in " + work[0].Title
-		if len(work[0].For) > 0 {
-			text += " (" + work[0].For[0].Text + ")"
-		}
+		text += "; in " + named(work[:1])
 	}
 	return text
 }
