@@ -51,6 +51,7 @@ func TestTokensCarryRoles(t *testing.T) {
 		{"GET", "/", "none read approve admin wrong"},
 		{"GET", "/metrics", "read approve admin"},
 		{"GET", "/engramd/v1/status", "read approve admin"},
+		{"GET", "/engramd/v1/diagnose", "read approve admin"},
 		{"POST", "/api/v1/query", "read approve admin"},
 		{"POST", "/api/v1/admin/tsdb/delete_series", "admin"},
 		{"POST", "/engramd/v1/actions/a/approve", "approve admin"},

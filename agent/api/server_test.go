@@ -100,6 +100,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"wrong method, reads": {"DELETE", "/engramd/v1/status", "", nil, 405, "takes GET, HEAD"},
 		"reload by GET":       {"GET", "/-/reload", "", nil, 405, "takes POST"},
 		"unknown parameter":   {"GET", "/engramd/v1/actions?targets=e", "", nil, 422, "targets"},
+		"diagnose, limit":     {"GET", "/engramd/v1/diagnose?limit=5", "", nil, 422, "there are [target since]"},
 		"diagnose, bad since": {"GET", "/engramd/v1/diagnose?since=soon", "", nil, 422, "want how long ago"},
 		"twice":               {"GET", "/engramd/v1/plan?target=a&target=b", "", nil, 422, "2 times"},
 		"bad limit":           {"GET", "/engramd/v1/actions?limit=0", "", nil, 422, "1 to 1000"},
