@@ -84,7 +84,7 @@ e2e: e2e-docker e2e-host e2e-kubernetes e2e-node ## everything on real systems (
 e2e-docker: build ## the loop on a real Docker daemon, logs in ./artifacts
 	@mkdir -p $(ARTIFACTS)
 	ENGRAMD_E2E=docker ENGRAMD_ARTIFACTS=$(ARTIFACTS) ENGRAMD_BIN=$(CURDIR)/$(BIN) \
-		$(GO) test -count=1 -p 1 -timeout 60m -run E2E ./actuators/... ./agent/... ./testenv/...
+		$(GO) test -count=1 -p 1 -parallel 3 -timeout 60m -run E2E ./actuators/... ./agent/... ./testenv/...
 
 e2e-host: build ## systemd, cgroup v2, NUMA and Docker on a host of its own, an emulated machine (its image is made once, in 2 minutes)
 	@mkdir -p $(ARTIFACTS)

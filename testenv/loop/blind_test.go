@@ -41,6 +41,7 @@ const endlessBound = 300 * mebi
 // TestE2EBlind has containers that are about to shrink when their metrics fail, in every way: engramd is blind then, and takes
 // nothing away on the strength of what it has seen before. It shrinks them as soon as it sees again.
 func TestE2EBlind(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	type faulty struct {
 		Name, URL string

@@ -180,6 +180,7 @@ func reaches(t *testing.T, d *docker.Daemon, from, url string) bool {
 // TestE2ECompose recreates a service of a compose project. To compose it is one service all the time, and nothing of what
 // the compose file says of it is lost.
 func TestE2ECompose(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := runService(t, d)
 	neighbour := d.Run(t, docker.Spec{Name: "shop-web-1", Image: image, Network: "shop_back", Labels: labelsOf("web")})

@@ -80,6 +80,7 @@ func (k *killing) breakEngine(t *testing.T) {
 
 // TestE2EEngineDies kills dockerd in the middle of actions; the containers live on without it.
 func TestE2EEngineDies(t *testing.T) {
+	t.Parallel()
 	k := startMidAction(t, stays, docker.LiveRestore())
 	k.breakEngine(t)
 	k.expect(t)
@@ -88,6 +89,7 @@ func TestE2EEngineDies(t *testing.T) {
 // TestE2EEngineDiesWithItsContainers kills a dockerd that ends its containers when it is back: what was restarted just then
 // may be taken back for it.
 func TestE2EEngineDiesWithItsContainers(t *testing.T) {
+	t.Parallel()
 	k := startMidAction(t, either)
 	k.breakEngine(t)
 	k.expect(t)
@@ -95,6 +97,7 @@ func TestE2EEngineDiesWithItsContainers(t *testing.T) {
 
 // TestE2EEngineHangs has a dockerd that accepts calls and does not answer them, in the middle of actions.
 func TestE2EEngineHangs(t *testing.T) {
+	t.Parallel()
 	k := startMidAction(t, stays)
 	k.d.Freeze()
 	for _, v := range k.victims {
@@ -135,6 +138,7 @@ policies:
 // TestE2EEngineAway has a dockerd that is away for a while, dead or hanging, when nothing is under way: no target can be seen,
 // and nothing is decided about one however much it says that it needs; that comes when the engine is back.
 func TestE2EEngineAway(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t, docker.LiveRestore())
 	type needing struct {
 		Name, URL    string

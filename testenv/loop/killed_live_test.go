@@ -10,6 +10,7 @@ import (
 
 // TestE2EKilledLive kills engramd in every state of a live change, also between a call and its answer.
 func TestE2EKilledLive(t *testing.T) {
+	t.Parallel()
 	update, inspect := loop.Call("POST /update"), loop.Call("GET /json")
 	k := prepareKills(t, "live", []kill{
 		{name: "waiting", mode: "approve", state: "waiting"},
@@ -60,6 +61,7 @@ func TestE2EKilledLive(t *testing.T) {
 
 // TestE2EKilledTwice kills engramd twice in one validation: nobody knows then whether the change helped.
 func TestE2EKilledTwice(t *testing.T) {
+	t.Parallel()
 	k := prepareKills(t, "live", []kill{{name: "validating", state: "validating", ends: "inconclusive", size: big, same: true}})
 	k.strike(t)
 	k.a.Await(t, soon, "it is watched again", func(x loop.Action) bool {

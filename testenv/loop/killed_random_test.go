@@ -15,6 +15,7 @@ import (
 // which cannot take it. Once it
 // is let live, every action ends, and every container is one of the two that it may be.
 func TestE2EKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	const kills = 10
 	seed := rand.Uint64()
 	t.Logf("the seed is %d", seed)

@@ -20,6 +20,7 @@ func after(nth int, call loop.Call) func(*loop.Gate) *loop.Hold {
 // TestE2EKilledRecreating kills engramd at every call with which it recreates a container: until the new one runs, the old
 // one comes back. What is over but for the old container is finished.
 func TestE2EKilledRecreating(t *testing.T) {
+	t.Parallel()
 	back := func(name string, hold func(*loop.Gate) *loop.Hold) kill {
 		return kill{name: name, state: "applying", hold: hold, ends: takenBack, size: small, same: true}
 	}
@@ -44,6 +45,7 @@ func TestE2EKilledRecreating(t *testing.T) {
 // TestE2EKilledRollingBack kills engramd at every call with which it brings the old container back: it goes on bringing it
 // back.
 func TestE2EKilledRollingBack(t *testing.T) {
+	t.Parallel()
 	back := func(name string, hold func(*loop.Gate) *loop.Hold) kill {
 		return kill{name: name, state: "rolling_back", hold: hold, sick: true, ends: takenBack, size: small, same: true}
 	}
@@ -66,6 +68,7 @@ func TestE2EKilledRollingBack(t *testing.T) {
 // TestE2EKilledAround kills engramd in the states around the recreate. Maintenance is off in the end, unless a person has
 // switched it on.
 func TestE2EKilledAround(t *testing.T) {
+	t.Parallel()
 	switchOn := func(who string) func(*testing.T, *docker.Container) {
 		return func(t *testing.T, c *docker.Container) { c.SetMaintenance(t, true, who) }
 	}
@@ -128,6 +131,7 @@ func TestE2EKilledAround(t *testing.T) {
 
 // TestE2EStopped ends engramd in an orderly way in the middle of things: that takes nothing back, but lets work in again.
 func TestE2EStopped(t *testing.T) {
+	t.Parallel()
 	k := prepareKills(t, "restart", []kill{
 		{name: "draining", state: "draining", busy: true, ends: "cancelled", size: small, same: true},
 		{name: "validating", state: "validating", ends: stays, size: big},
@@ -150,6 +154,7 @@ func TestE2EStopped(t *testing.T) {
 // TestE2EKilledWhileTheEngineHangs kills engramd while the engine hangs with its calls on it, which the engine gets round to
 // when nobody waits for them any more.
 func TestE2EKilledWhileTheEngineHangs(t *testing.T) {
+	t.Parallel()
 	k := prepareKills(t, "restart", []kill{
 		{name: "quiet", state: "applying", hold: before(1, "POST /update"), ends: takenBack, size: small, same: true},
 		{name: "stop", state: "applying", hold: before(1, "POST /stop"), ends: takenBack, size: small, same: true},

@@ -40,6 +40,7 @@ policies:
 
 // TestE2EMemoryDecrease takes memory away only where what is in use fits with a tenth to spare.
 func TestE2EMemoryDecrease(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 256 * mebi, MemorySwap: 256 * mebi})
 	before := c.Inspect(t)
@@ -77,6 +78,7 @@ func TestE2EMemoryDecrease(t *testing.T) {
 
 // TestE2EUsedUpGrowthIsKept asks to take back a growth of memory that is in use by then: it stays, loudly.
 func TestE2EUsedUpGrowthIsKept(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5, Memory: 128 * mebi, MemorySwap: 128 * mebi})
 	before := c.Inspect(t)

@@ -52,6 +52,7 @@ policies:
 
 // TestE2EDryRun decides what it would decide in earnest, says how it would do it, and leaves everything as it is.
 func TestE2EDryRun(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	values := loop.Values{"docker": d.Host()}
 	containers := map[string]*docker.Container{}
@@ -182,6 +183,7 @@ func resize(t *testing.T, d *docker.Daemon, id string, cores float64) {
 
 // TestE2EApprove asks before it acts, and takes a yes for what was shown only.
 func TestE2EApprove(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
 	trace := loop.WatchCPU(t, c.ID)

@@ -15,6 +15,7 @@ import (
 
 // TestE2ENewcomer goes the way of the README: init, check, doctor, run, and the first proposal, without writing a line.
 func TestE2ENewcomer(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t, docker.DefaultBridge())
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25, Network: "bridge",
 		Labels: map[string]string{"prometheus.io/port": "8080"}})
@@ -69,6 +70,7 @@ func TestE2ENewcomer(t *testing.T) {
 
 // TestE2EDefaultConfiguration runs the agent.yaml of the repository as it is: it watches what runs here, and changes nothing.
 func TestE2EDefaultConfiguration(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.25})
 	trace := loop.WatchCPU(t, c.ID)

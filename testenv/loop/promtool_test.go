@@ -32,6 +32,7 @@ rules:
 
 // TestE2EPromtool has Prometheus' own tool ask the agent, read its metrics, and check its rules.
 func TestE2EPromtool(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	promtool := testenv.Tool(t, "promtool", "prometheus")
 	c := run(t, d, docker.Spec{Name: "engram", Image: image, CPUs: 0.5})

@@ -164,6 +164,7 @@ func steps(t *testing.T, a *loop.Agent, action, op string) (found []loop.Event) 
 
 // TestE2ERestart has a change that needs a restart: it waits for its window, drains, recreates the container and proves it.
 func TestE2ERestart(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	data, smoked := t.TempDir(), filepath.Join(t.TempDir(), "smoked")
 	c := d.Run(t, docker.Spec{
@@ -217,6 +218,7 @@ func TestE2ERestart(t *testing.T) {
 
 // TestE2ERestartTakenBack has restarts that fail in one way each: the old container is back, as it was.
 func TestE2ERestartTakenBack(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	const fine = "true"
 	type failing struct {
@@ -288,6 +290,7 @@ func TestE2ERestartTakenBack(t *testing.T) {
 
 // TestE2EConditionGone has a condition that goes away while its restart waits for the maintenance window.
 func TestE2EConditionGone(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	c := d.Run(t, docker.Spec{Name: "engram", Image: image, CPUs: 0.4})
 	before, drain := c.Inspect(t), loop.WatchDrain(t, c.URL)

@@ -76,6 +76,7 @@ func takeOver(t *testing.T, apply string, kills []kill) {
 }
 
 func TestE2ESecondTakesOverLive(t *testing.T) {
+	t.Parallel()
 	takeOver(t, "live", []kill{
 		{name: "applying-not-told", state: "applying", hold: before(1, "POST /update"), ends: takenBack, size: small, same: true},
 		{name: "applying-not-answered", state: "applying", hold: after(1, "POST /update"), ends: stays, size: big, same: true},
@@ -84,6 +85,7 @@ func TestE2ESecondTakesOverLive(t *testing.T) {
 }
 
 func TestE2ESecondTakesOverRestart(t *testing.T) {
+	t.Parallel()
 	takeOver(t, "restart", []kill{
 		{name: "draining", state: "draining", busy: true, ends: "cancelled", size: small, same: true},
 		{name: "creating", state: "applying", hold: after(1, "POST /create"), ends: takenBack, size: small, same: true},
@@ -95,6 +97,7 @@ func TestE2ESecondTakesOverRestart(t *testing.T) {
 // TestE2ESecondStandsBy has two engramd for one idle container, and a second container that only the second one has: the
 // second acts on its own, and on the common one as soon as the first is gone. A third one is in a dry run, and in nobody's way.
 func TestE2ESecondStandsBy(t *testing.T) {
+	t.Parallel()
 	d := startEngine(t)
 	var targets []killedTarget
 	containers := map[string]*docker.Container{}
