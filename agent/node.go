@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/engramd/engramd/agent/api"
-	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/agent/nodehost"
 	"github.com/engramd/engramd/policy"
 )
@@ -49,17 +48,17 @@ func (a *Agent) openNode() error {
 	}
 	a.closer.add(h.Close)
 	a.node.host = h
+	a.transport = ownNodeTransport(cfg, h.URL())
 	return nil
 }
 
 // nodeToken makes a token for this agent alone, where the embedded node asks for one, and leaves it where the node's driver and the
 // scrape of its metrics read it. It is another one at each start.
 func (a *Agent) nodeToken() error {
-	cfg := a.opts.Config
-	if !cfg.Node.Enabled || cfg.Auth.TokenFile == "" {
+	name := a.opts.Config.NodeTokenFile()
+	if name == "" {
 		return nil
 	}
-	name := config.NodeTokenFile(cfg.DataDir)
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be somebody's who could read it
 		return fmt.Errorf("write the token for the embedded node: %w", err)
 	}

@@ -16,13 +16,14 @@ func TestNodeToken(t *testing.T) {
 	if err := os.WriteFile(elsewhere, []byte("theirs"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	name := config.NodeTokenFile(dir)
+	asks := &config.Config{DataDir: dir, Node: config.Node{Enabled: true}, Auth: config.Auth{TokenFile: "t"}}
+	name := asks.NodeTokenFile()
 	if err := os.Symlink(elsewhere, name); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
 	for range 2 {
-		a := &Agent{opts: Options{Config: &config.Config{DataDir: dir, Node: config.Node{Enabled: true}, Auth: config.Auth{TokenFile: "t"}}}}
+		a := &Agent{opts: Options{Config: asks}}
 		if err := a.nodeToken(); err != nil {
 			t.Fatal(err)
 		}

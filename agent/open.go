@@ -138,7 +138,7 @@ func (a *Agent) telemetryConfig(cfg *config.Config, added ...*target) telemetry.
 	for _, s := range cfg.Metrics.Scrape {
 		c.Scrapes = append(c.Scrapes, telemetry.Scrape{
 			Job: s.Job, URL: s.URL, Target: s.Target, Interval: s.Interval, Timeout: s.Timeout,
-			HeadersFile: s.HeadersFile, BearerTokenFile: s.BearerTokenFile,
+			HeadersFile: s.HeadersFile, BearerTokenFile: s.BearerTokenFile, CAFile: s.CAFile, ServerName: s.ServerName,
 		})
 	}
 	for _, t := range slices.Concat(slices.Collect(maps.Values(a.loop.targets)), added) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -28,46 +27,22 @@ const (
 
 // A client speaks with one node.
 type client struct {
-	spec Spec
-	http *http.Client
+	spec  Spec
+	http  *http.Client
+	files certificates // as they were when it was made
 }
 
 // newClient connects to nothing yet.
 func newClient(s Spec) (*client, error) {
 	t := &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, Proxy: http.ProxyFromEnvironment}
-	if s.CAFile != "" || s.CertFile != "" {
-		c, err := clientTLS(s)
-		if err != nil {
-			return nil, err
-		}
-		t.TLSClientConfig = c
-	}
-	return &client{spec: s, http: &http.Client{
+	c := &client{spec: s, http: &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token goes nowhere else
-	}}, nil
-}
-
-func clientTLS(s Spec) (*tls.Config, error) {
-	c := &tls.Config{}
-	if s.CAFile != "" {
-		pem, err := os.ReadFile(s.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("node: read ca_file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("node: ca_file %s holds no certificate in PEM", s.CAFile)
-		}
-	}
-	if s.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("node: read cert_file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	return c, nil
+	}}
+	var err error
+	c.files = filesOf(s) // before they are read: what changes meanwhile is read again
+	t.TLSClientConfig, err = clientTLS(s)
+	return c, err
 }
 
 // token reads the token anew each time: it may have been replaced.

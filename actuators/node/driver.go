@@ -63,7 +63,8 @@ func (d *Driver) Key(_ context.Context, t policy.Target) (string, error) {
 	return platform + "/" + s.address(), nil
 }
 
-// reach returns the client for t's node.
+// reach returns the client for t's node: another one when its certificates were renewed, but for as long as they are being replaced, and
+// do not fit each other, the one before.
 func (d *Driver) reach(t policy.Target) (*client, error) {
 	s, err := specOf(t)
 	if err != nil {
@@ -71,13 +72,20 @@ func (d *Driver) reach(t policy.Target) (*client, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c, ok := d.clients[s]
-	if !ok {
-		if c, err = newClient(s); err != nil {
-			return nil, err
-		}
-		d.clients[s] = c
+	had, ok := d.clients[s]
+	if ok && had.files == filesOf(s) {
+		return had, nil
 	}
+	c, err := newClient(s)
+	switch {
+	case err != nil && ok:
+		return had, nil
+	case err != nil:
+		return nil, err
+	case ok:
+		had.http.CloseIdleConnections()
+	}
+	d.clients[s] = c
 	return c, nil
 }
 

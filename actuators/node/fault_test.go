@@ -191,7 +191,8 @@ func TestCheck(t *testing.T) {
 		"holds a password":       {URL: "http://a:b@127.0.0.1:7432"},
 		"more than the address":  {URL: "http://127.0.0.1:7432/api"},
 		"go together":            {URL: "https://node:7432", CertFile: "c"},
-		"ca_file and cert_file":  {URL: "http://node:7432", CAFile: "c"},
+		"are for https":          {URL: "http://node:7432", CAFile: "c"},
+		"and cert_file are for ": {URL: "http://node:7432", ServerName: "n"},
 		"want http://host:port ": {URL: "ftp://node"},
 	} {
 		if err := driver.Check(s); err == nil || !strings.Contains(err.Error()+" ", text) {

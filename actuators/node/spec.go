@@ -21,6 +21,8 @@ type Spec struct {
 	TokenFile string `yaml:"token_file,omitempty" json:"token_file,omitempty"`
 	// CAFile holds the CA of the node's certificate, in PEM; without it the system's are trusted.
 	CAFile string `yaml:"ca_file,omitempty" json:"ca_file,omitempty"`
+	// ServerName is the name that the node's certificate must have; without it that of the URL.
+	ServerName string `yaml:"server_name,omitempty" json:"server_name,omitempty"`
 	// CertFile and KeyFile are the certificate of this client, where the node asks for one.
 	CertFile string `yaml:"cert_file,omitempty" json:"cert_file,omitempty"`
 	KeyFile  string `yaml:"key_file,omitempty" json:"key_file,omitempty"`
@@ -48,8 +50,8 @@ func check(spec any) error {
 		return fmt.Errorf("node: url %.80q has more than the address of the node: want %s://%s", s.URL, u.Scheme, u.Host)
 	case (s.CertFile == "") != (s.KeyFile == ""):
 		return errors.New("node: cert_file and key_file go together: give both or none")
-	case u.Scheme == "http" && (s.CAFile != "" || s.CertFile != ""):
-		return errors.New("node: ca_file and cert_file are for https, and url begins with http://")
+	case u.Scheme == "http" && (s.CAFile != "" || s.CertFile != "" || s.ServerName != ""):
+		return errors.New("node: ca_file, server_name and cert_file are for https, and url begins with http://")
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func parseRole(name string) (Role, bool) {
 // insecure.
 type Access struct {
 	tokens *tokenFile // nil: none
+	own    *token     // of this program itself, nil: none
 	certs  bool       // client certificates are accepted
 }
 
@@ -53,8 +54,13 @@ type caller struct {
 
 // who tells who asks. It is a *Problem if the request carries something that is not accepted.
 func (a *Access) who(r *http.Request) (caller, error) {
-	if text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && a.tokens != nil {
-		return a.tokens.who(text)
+	if text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		switch {
+		case a.own != nil && a.own.is(text):
+			return caller{name: a.own.name, role: a.own.role}, nil
+		case a.tokens != nil:
+			return a.tokens.who(text)
+		}
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return certified(r.TLS.VerifiedChains[0][0]), nil

@@ -39,9 +39,9 @@ func (g *Gate) open(cfg Config) (err error) {
 		if g.access.tokens, err = openTokens(cfg.TokenFile, g.log); err != nil {
 			return err
 		}
-		if cfg.OwnToken != "" {
-			g.access.tokens.own = []token{{name: "engramd itself", role: Admin, sum: sha256.Sum256([]byte(cfg.OwnToken))}}
-		}
+	}
+	if cfg.OwnToken != "" {
+		g.access.own = &token{name: "engramd itself", role: Admin, sum: sha256.Sum256([]byte(cfg.OwnToken))}
 	}
 	if g.tls, err = newTLS(cfg); err != nil {
 		return err

@@ -17,7 +17,7 @@ type Config struct {
 	Addr string
 	// TokenFile holds bearer tokens, one a line as name:role:token; "" for none.
 	TokenFile string
-	// OwnToken is one more token, with every right, where TokenFile holds some: of a program that serves something and uses it itself.
+	// OwnToken is one more token, with every right: of a program that serves something and uses it itself.
 	OwnToken string
 	// CertFile and KeyFile serve TLS; ClientCAFile lets in clients with a certificate of its CAs.
 	CertFile, KeyFile, ClientCAFile string

@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -23,56 +24,119 @@ const NodeJob = "engram"
 //go:embed embedded.yaml
 var embeddedYAML string
 
-// Embedded writes, as parts of an agent.yaml, how the embedded node of c is looked after where no target names it; "" if there is none.
-func Embedded(c *Config) string {
+// Embedded writes, as parts of an agent.yaml, how the embedded node of c is looked after where no target names it, or says why it
+// cannot be.
+func Embedded(c *Config) (string, error) {
 	at, ok := embeddedURL(c.document)
-	if !c.Node.Enabled || !ok {
-		return ""
+	switch {
+	case !c.Node.Enabled:
+		return "", errors.New("the configuration has no embedded node: node.enabled is false")
+	case !ok:
+		return "", fmt.Errorf("listen.node is %q, so nobody can know where the embedded node will be", c.document.Listen.Node)
 	}
-	token := ""
-	if c.document.Auth.TokenFile != "" {
-		token = fmt.Sprintf(", token_file: %q", NodeTokenFile(c.document.DataDir))
+	reached := fmt.Sprintf("url: %q", at)
+	if name := c.NodeTokenFile(); name != "" {
+		reached += fmt.Sprintf(", token_file: %q", absolute(name))
 	}
-	return strings.NewReplacer("{{url}}", at, "{{token}}", token, "{{workers}}", strconv.Itoa(max(2, runtime.NumCPU()))).Replace(embeddedYAML)
+	if c.TLS.CertFile != "" {
+		cert, err := certificateIn(c.TLS.CertFile)
+		if err != nil {
+			return "", err
+		}
+		name, err := nameIn(cert, at)
+		if err != nil {
+			return "", fmt.Errorf("tls.cert_file %s: %w", c.TLS.CertFile, err)
+		}
+		reached += fmt.Sprintf(", ca_file: %q, server_name: %q", absolute(c.TLS.CertFile), name)
+	}
+	workers := strconv.Itoa(max(2, runtime.NumCPU()))
+	return strings.NewReplacer("{{node}}", reached, "{{url}}", at, "{{workers}}", workers).Replace(embeddedYAML), nil
 }
 
-// NodeTokenFile is where an agent leaves the token by which it uses its own node, where that asks for one.
-func NodeTokenFile(dataDir string) string { return filepath.Join(dataDir, "node.token") }
+// absolute is a path as it is right in a file that is elsewhere.
+func absolute(path string) string {
+	if all, err := filepath.Abs(path); err == nil {
+		return all
+	}
+	return path
+}
 
-// embeddedURL is where the agent reaches its own node.
+// NodeTokenFile is where the agent leaves the token by which it uses its own node, "" where that asks for none.
+func (c *Config) NodeTokenFile() string {
+	if !c.Node.Enabled || c.Auth.TokenFile == "" && c.TLS.ClientCAFile == "" {
+		return ""
+	}
+	return filepath.Join(c.DataDir, "node.token")
+}
+
+// embeddedURL is where the agent reaches its own node, if that can be known beforehand.
 func embeddedURL(doc *document) (string, bool) {
 	host, number, err := splitAddress(doc.Listen.Node)
-	if err != nil {
+	if err != nil || number == 0 {
 		return "", false
 	}
 	if isAny(host) {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(number)), true
+	scheme := "http://"
+	if doc.TLS.CertFile != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(number)), true
 }
 
 // SameNode reports whether a URL leads to the node at another one.
 func SameNode(text, node string) bool {
 	u, err := url.Parse(text)
 	n, nodeErr := url.Parse(node)
-	return text != "" && err == nil && nodeErr == nil && u.Port() == n.Port() && sameHost(u.Hostname(), n.Hostname())
+	return text != "" && err == nil && nodeErr == nil && samePort(u, n) && sameHost(u.Hostname(), n.Hostname())
+}
+
+func samePort(a, b *url.URL) bool {
+	x, _ := port(a)
+	y, _ := port(b)
+	return x == y
+}
+
+// ownTarget is the target of the file that is the embedded node: the one at that URL, else one under a name of its certificate.
+func (r *resolver) ownTarget(at string) (t *Target, byName bool) {
+	if i := slices.IndexFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }); i >= 0 {
+		return &r.cfg.Targets[i], false
+	}
+	if r.cfg.TLS.CertFile == "" {
+		return nil, false
+	}
+	cert, err := certificateIn(r.cfg.TLS.CertFile)
+	if err != nil {
+		return nil, false // told by lookAfterNode
+	}
+	i := slices.IndexFunc(r.cfg.Targets, func(t Target) bool { return certifies(cert, t.NodeURL, at) })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.cfg.Targets[i], true
 }
 
 // lookAfterNode makes the embedded node a target, where the file names none for it.
 func (r *resolver) lookAfterNode() {
 	at, ok := embeddedURL(r.doc)
-	if _, built := r.registry[nodePlatform]; !ok || !built || !r.doc.Node.Enabled {
+	if _, built := r.registry[nodePlatform]; !built || !r.doc.Node.Enabled {
 		return
 	}
-	if slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
+	if t, byName := r.ownTarget(at); ok && t != nil {
+		if byName {
+			r.warn(r.at("node.enabled"), fmt.Sprintf(
+				"target %s is taken for the embedded node, whose certificate has that name; if it is another node, name a target with node: {url: %q}, too", t.Name, at))
+		}
 		return
 	}
-	if r.doc.TLS.CertFile != "" {
-		return // told by embedded
+	text, err := Embedded(r.cfg)
+	if err != nil {
+		r.warn(r.at("node.enabled"), fmt.Sprintf("nobody looks after the embedded node: %v", err))
+		return
 	}
 	head := fmt.Sprintf("version: 1\nmetrics: {interval: %s}\n", formatDuration(r.doc.Metrics.Interval))
-	r.cfg.Node, r.cfg.document = r.doc.Node, r.doc
-	own, err := Parse("the embedded node", []byte(head+Embedded(r.cfg)), r.registry)
+	own, err := Parse("the embedded node", []byte(head+text), r.registry)
 	if err != nil {
 		r.fault(r.at("node.enabled"), fmt.Sprintf("the embedded node cannot be looked after: %v", err), "")
 		return
@@ -111,8 +175,7 @@ func (r *resolver) embedded(seen map[string]string) {
 	}
 	one := Scrape{Job: NodeJob, URL: at + "/metrics"}
 	if r.embeddedAt != "" {
-		t := r.cfg.Targets[len(r.cfg.Targets)-1]
-		one.Target, one.BearerTokenFile = t.Name, textOf(t.Specs[nodePlatform], "token_file")
+		one = nodeScrape(NodeJob, &r.cfg.Targets[len(r.cfg.Targets)-1])
 	}
 	for _, s := range r.doc.Metrics.Scrape {
 		if !SameNode(s.URL, at) {
@@ -123,10 +186,10 @@ func (r *resolver) embedded(seen map[string]string) {
 		}
 		return
 	}
-	if r.embeddedAt == "" && slices.ContainsFunc(r.cfg.Targets, func(t Target) bool { return SameNode(t.NodeURL, at) }) {
+	if t, _ := r.ownTarget(at); t != nil && r.embeddedAt == "" {
 		return
 	}
-	if r.embeddedAt == "" && r.doc.Auth.TokenFile != "" || r.doc.TLS.CertFile != "" {
+	if r.embeddedAt == "" && (r.cfg.NodeTokenFile() != "" || r.cfg.TLS.CertFile != "") {
 		r.warn(r.at("node.enabled"), "the embedded node is neither scraped nor looked after: it asks for a token or for TLS; name a target with node: {url, token_file, ca_file}")
 		return
 	}

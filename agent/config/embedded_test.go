@@ -1,6 +1,15 @@
 package config_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,16 +97,17 @@ func TestWhoLooksAfterTheEmbeddedNode(t *testing.T) {
 		policies      int
 		warns         string
 	}{
-		"a target of one's own": {own, "mine", 0, ""},
-		"beside another":        {"targets: [{name: app, docker: {container: app}}]\n", "app node", -1, ""},
-		"another node":          {"targets: [{name: other, node: {url: \"http://127.0.0.1:7433\"}}]\n", "other node", -1, ""},
-		"another called node":   {"targets: [{name: node, docker: {container: app}}]\n", "node", 0, "another target is called node"},
-		"with a token":          {"auth: {token_file: t}\n", "node", -1, ""},
-		"with TLS":              {"tls: {cert_file: c, key_file: k}\n", "", 0, "neither scraped nor looked after"},
-		"elsewhere":             {"listen: {node: \"127.0.0.1:7999\"}\n", "node", -1, ""},
-		"scraped for nobody":    {"metrics: {scrape: [{job: x, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, "without target: node"},
-		"scraped by hand":       {"metrics: {scrape: [{job: x, target: node, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, ""},
-		"a policy of one's own": {"policies: [{name: p, target: node, preset: engram-tiers}]\n", "node", -1, ""},
+		"a target of one's own":  {own, "mine", 0, ""},
+		"beside another":         {"targets: [{name: app, docker: {container: app}}]\n", "app node", -1, ""},
+		"another node":           {"targets: [{name: other, node: {url: \"http://127.0.0.1:7433\"}}]\n", "other node", -1, ""},
+		"another called node":    {"targets: [{name: node, docker: {container: app}}]\n", "node", 0, "another target is called node"},
+		"with a token":           {"auth: {token_file: t}\n", "node", -1, ""},
+		"an unknown certificate": {"tls: {cert_file: c, key_file: k}\n", "", 0, "neither scraped nor looked after"},
+		"at a port to come":      {"listen: {node: \"127.0.0.1:0\"}\n", "", 0, "nobody can know where"},
+		"elsewhere":              {"listen: {node: \"127.0.0.1:7999\"}\n", "node", -1, ""},
+		"scraped for nobody":     {"metrics: {scrape: [{job: x, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, "without target: node"},
+		"scraped by hand":        {"metrics: {scrape: [{job: x, target: node, url: \"http://127.0.0.1:7432/metrics\"}]}\n", "node", -1, ""},
+		"a policy of one's own":  {"policies: [{name: p, target: node, preset: engram-tiers}]\n", "node", -1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := parseNode(t, c.text)
@@ -117,15 +127,22 @@ func TestWhoLooksAfterTheEmbeddedNode(t *testing.T) {
 		})
 	}
 	c, err := config.Parse("agent.yaml", []byte("version: 1\n"), withNode())
-	if err != nil || len(c.Targets) > 0 || config.Embedded(c) != "" {
+	if err != nil || len(c.Targets) > 0 {
 		t.Errorf("without a node: %v %v", c, err)
+	}
+	if text, err := config.Embedded(c); text != "" || err == nil || !strings.Contains(err.Error(), "node.enabled is false") {
+		t.Errorf("without a node: %q %v", text, err)
 	}
 }
 
 // What is printed is what holds, and takes its place.
 func TestEmbeddedIsAnAgentYAML(t *testing.T) {
 	before := parseNode(t, "")
-	after := parseNode(t, config.Embedded(before))
+	text, err := config.Embedded(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := parseNode(t, text)
 	same := slices.DeleteFunc(policies(after), func(name string) bool { return name == "node-storage-iops" })
 	if names(after) != "node" || !slices.Equal(same, policies(before)) {
 		t.Errorf("targets %q, policies %v, were %v", names(after), policies(after), policies(before))
@@ -144,14 +161,84 @@ func TestEmbeddedNodeWithAToken(t *testing.T) {
 	}
 }
 
+// With TLS the node is trusted by its own certificate, under a name that it has, and nothing else is.
+func TestEmbeddedNodeWithTLS(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		dns   []string
+		ips   []net.IP
+		text  string
+		name  string // by which the node is known; "": it is no target
+		warns string
+	}{
+		"the address":          {nil, []net.IP{net.IPv4(10, 0, 0, 1), net.IPv4(127, 0, 0, 1)}, "", "127.0.0.1", ""},
+		"another address":      {nil, []net.IP{net.IPv4(10, 0, 0, 1)}, "", "10.0.0.1", ""},
+		"a name":               {[]string{"engram.example"}, nil, "", "engram.example", ""},
+		"any name of a domain": {[]string{"*.example.com"}, nil, "", "engram.example.com", ""},
+		"no name":              {nil, nil, "", "", "has no name (subjectAltName)"},
+		"a target by its name": {[]string{"engram.example"}, nil, "targets: [{name: mine, node: {url: \"https://engram.example:7432\"}}]\n", "", "target mine is taken for"},
+		"a target elsewhere":   {[]string{"engram.example"}, nil, "targets: [{name: mine, node: {url: \"https://engram.example:7433\"}}]\n", "engram.example", ""},
+		"client certificates":  {[]string{"engram.example"}, nil, "client", "engram.example", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, more, token := filepath.Join(dir, "cert.pem"), c.text, ""
+			certify(t, file, c.dns, c.ips)
+			text := "tls: {cert_file: " + file + ", key_file: k}\n"
+			if more == "client" {
+				text, more, token = "data_dir: /d\ntls: {cert_file: "+file+", key_file: k, client_ca_file: ca}\n", "", "/d/node.token"
+			}
+			got := parseNode(t, text+more)
+			var warned []string
+			for _, w := range got.Warnings {
+				warned = append(warned, w.Text)
+			}
+			if text := strings.Join(warned, "\n"); (c.warns == "") != (text == "") || !strings.Contains(text, c.warns) {
+				t.Errorf("warnings %q, want %q", text, c.warns)
+			}
+			i := slices.IndexFunc(got.Targets, func(t config.Target) bool { return t.Name == "node" })
+			if (i >= 0) != (c.name != "") {
+				t.Fatalf("targets %q", names(got))
+			}
+			if i < 0 {
+				return
+			}
+			if s, want := got.Targets[i].Specs["node"].(*node.Spec), (node.Spec{URL: "https://127.0.0.1:7432", CAFile: file, ServerName: c.name, TokenFile: token}); *s != want {
+				t.Errorf("%+v, want %+v", *s, want)
+			}
+			s := got.Metrics.Scrape[len(got.Metrics.Scrape)-1]
+			if s.Target != "node" || s.URL != "https://127.0.0.1:7432/metrics" || s.CAFile != file || s.ServerName != c.name || s.BearerTokenFile != token {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// certify writes a certificate that signs itself.
+func certify(t *testing.T, file string, dns []string, ips []net.IP) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: dns, IPAddresses: ips}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS"}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Files that the section of a node names are relative to the file, and its metrics are read with the same token.
 func TestNodeFiles(t *testing.T) {
-	c, err := config.Parse("/etc/engramd/agent.yaml", []byte("version: 1\ntargets: [{name: far, node: {url: \"https://far:7432\", token_file: token, ca_file: ca.pem}}]\n"), withNode())
+	c, err := config.Parse("/etc/engramd/agent.yaml", []byte("version: 1\ntargets: [{name: far, node: {url: \"https://far:7432\", token_file: token, ca_file: ca.pem, server_name: near}}]\n"), withNode())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := c.Metrics.Scrape[0]
-	if s.BearerTokenFile != "/etc/engramd/token" || s.CAFile != "/etc/engramd/ca.pem" || c.Targets[0].Specs["node"].(*node.Spec).TokenFile != "/etc/engramd/token" {
+	if s.BearerTokenFile != "/etc/engramd/token" || s.CAFile != "/etc/engramd/ca.pem" || s.ServerName != "near" || c.Targets[0].Specs["node"].(*node.Spec).TokenFile != "/etc/engramd/token" {
 		t.Errorf("%+v", s)
 	}
 }

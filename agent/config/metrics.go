@@ -106,6 +106,6 @@ type Scrape struct {
 	Interval, Timeout time.Duration
 	// BearerTokenFile and HeadersFile hold what to send along.
 	BearerTokenFile, HeadersFile string
-	// CAFile holds the CA of the endpoint's certificate, in PEM.
-	CAFile string
+	// CAFile holds the CA of the endpoint's certificate, in PEM; ServerName is the name that it must have, "" for that of the URL.
+	CAFile, ServerName string
 }

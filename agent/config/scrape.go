@@ -35,16 +35,22 @@ func (r *resolver) metrics() {
 			continue
 		}
 		path := fmt.Sprintf("targets[%d].node.url", i)
-		one := Scrape{
-			Job: t.Name, URL: t.NodeURL + "/metrics", Target: t.Name,
-			BearerTokenFile: r.doc.Targets[i].nodeFile("token_file"), CAFile: r.doc.Targets[i].nodeFile("ca_file"),
-		}
+		one := nodeScrape(t.Name, t)
 		r.scraped(seen, one.URL, path, "target "+t.Name)
 		m.Scrape = append(m.Scrape, one)
 	}
 	r.embedded(seen)
 	for i := range s.Scrape {
 		r.scrape(&s.Scrape[i], fmt.Sprintf("metrics.scrape[%d]", i), seen)
+	}
+}
+
+// nodeScrape reads the metrics of a target's node as its driver does.
+func nodeScrape(job string, t *Target) Scrape {
+	key := func(name string) string { return textOf(t.Specs[nodePlatform], name) }
+	return Scrape{
+		Job: job, URL: t.NodeURL + "/metrics", Target: t.Name,
+		BearerTokenFile: key("token_file"), CAFile: key("ca_file"), ServerName: key("server_name"),
 	}
 }
 

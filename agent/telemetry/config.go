@@ -34,6 +34,8 @@ type Scrape struct {
 	HeadersFile, BearerTokenFile string
 	// CAFile holds the certificates that may have signed the endpoint's, "" for the system's.
 	CAFile string
+	// ServerName is the name that the endpoint's certificate must have, "" for that of the URL.
+	ServerName string
 	// BodyLimit (bytes, after decompression) and SampleLimit bound one answer; 0 is 16 MiB and 20,000.
 	BodyLimit   int64
 	SampleLimit int

@@ -126,8 +126,8 @@ func clientConfig(s Scrape) (commonconfig.HTTPClientConfig, error) {
 		if _, err := os.ReadFile(s.CAFile); err != nil {
 			return c, fmt.Errorf("read the certificates: %w", err)
 		}
-		c.TLSConfig = commonconfig.TLSConfig{CAFile: s.CAFile}
 	}
+	c.TLSConfig = commonconfig.TLSConfig{CAFile: s.CAFile, ServerName: s.ServerName}
 	if s.HeadersFile != "" {
 		h, err := readHeaders(s.HeadersFile)
 		if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -30,9 +29,11 @@ func newConfigShow(o *options) *cobra.Command {
 			}
 			text := config.Show(cfg)
 			if embedded {
-				if text = []byte(config.Embedded(cfg)); len(text) == 0 {
-					return errors.New("the configuration has no embedded node: node.enabled is false")
+				own, err := config.Embedded(cfg)
+				if err != nil {
+					return err
 				}
+				text = []byte(own)
 			}
 			_, err = cmd.OutOrStdout().Write(text)
 			return err
