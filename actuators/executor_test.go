@@ -160,6 +160,37 @@ func TestRollbackWaitsItsTurn(t *testing.T) {
 	})
 }
 
+// TestUndoOfWhatWasNotFinished takes a change back whose leftovers could not be cleared away: to do that then
+// would be to commit what has just been taken back.
+func TestUndoOfWhatWasNotFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.platform.Fail(fake.Fault{Op: "finish", Err: actuators.ErrRefused})
+		h.start(h.action("a1", "web", policy.Memory, 1<<30, 2<<30), nil)
+		time.Sleep(5 * time.Minute)
+		journalled := func() actuators.Action {
+			all, err := h.journal.Actions()
+			if err != nil || len(all) != 1 {
+				t.Fatalf("journal: %v, %v", all, err)
+			}
+			return all[0]
+		}
+		a := journalled()
+		if !actuators.Stays(a.State) || !a.Unfinished || h.platform.Calls("finish") != 1 {
+			t.Fatalf("%s, unfinished %v", a.State, a.Unfinished)
+		}
+		if err := h.executor.Undo(t.Context(), a, "an alert fires"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		h.executor.Close(errors.New("done"))
+		a = journalled()
+		if a.State != actuators.RolledBack || a.Unfinished || h.platform.Calls("finish") != 1 {
+			t.Errorf("%s, unfinished %v, finished %d times", a.State, a.Unfinished, h.platform.Calls("finish"))
+		}
+	})
+}
+
 func TestExecutorRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)

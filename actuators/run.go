@@ -189,9 +189,7 @@ func (r *run) step(op, text string) {
 // cannot take the record changes nothing about that: it is tried again until it can, or the run ends.
 func (r *run) end(ctx context.Context, s ActionState, reason string, edits ...func(a *Action)) stage {
 	_, finishes := r.driver.(Finisher)
-	if finishes && s != Kept && Stays(s) {
-		edits = append(edits, func(a *Action) { a.Unfinished = true })
-	}
+	edits = append(edits, func(a *Action) { a.Unfinished = finishes && s != Kept && Stays(s) })
 	err := r.enter(s, reason, edits...)
 	r.release()
 	if err != nil {
