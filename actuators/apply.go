@@ -21,7 +21,7 @@ func (r *run) apply(ctx context.Context) stage {
 	}
 	lasting, done := r.inGrace(ctx)
 	defer done()
-	if next := r.carryOut(ctx, lasting, 0); next != nil || r.a.State != Applying {
+	if next := r.carryOut(lasting); next != nil || r.a.State != Applying {
 		return next
 	}
 	if lasting.Err() != nil {
@@ -30,11 +30,11 @@ func (r *run) apply(ctx context.Context) stage {
 	return r.verify
 }
 
-// carryOut does the steps from first on. It returns nil when all are done, and also, with the state
+// carryOut does the steps. It returns nil when all are done, and also, with the state
 // left at applying and lasting over, when the agent stops.
-func (r *run) carryOut(ctx, lasting context.Context, first int) stage {
-	for i := first; i < len(r.a.Plan.Steps); i++ {
-		s := r.a.Plan.Steps[i]
+func (r *run) carryOut(lasting context.Context) stage {
+	for i, s := range r.a.Plan.Steps {
+		begun := i < r.a.Done // before: by an earlier process, or to be applied again now
 		if err := r.record(func(a *Action) { a.Done = max(a.Done, i+1) }); err != nil {
 			r.unjournalled(err)
 			return r.takeBack("the journal cannot be written, so the change was stopped half-way")
@@ -50,7 +50,7 @@ func (r *run) carryOut(ctx, lasting context.Context, first int) stage {
 		case errors.Is(err, errDisowned):
 			return r.disowned(err)
 		default:
-			if s.Irreversible && errors.Is(err, ErrRefused) {
+			if s.Irreversible && !begun && errors.Is(err, ErrRefused) {
 				_ = r.noted(func(a *Action) { a.Done = i }) // it did nothing, so there may be a way back
 			}
 			return r.takeBack(err.Error())

@@ -59,7 +59,7 @@ func command(ctx context.Context, argv []string) error {
 	out := &head{max: 512}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no end within %s", policy.FormatDuration(commandTimeout))
 		}
 		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(out.kept))

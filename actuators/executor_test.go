@@ -191,6 +191,26 @@ func TestUndoOfWhatWasNotFinished(t *testing.T) {
 	})
 }
 
+// TestRefusedToBeAppliedAgain is about a step that cannot be undone, and is refused when it is to be done once
+// more, since the platform let it slip: it was begun all the same.
+func TestRefusedToBeAppliedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		a := h.action("a1", "web", policy.CPU, 1000, 2000)
+		a.Plan.Steps[0].Irreversible = true
+		h.start(a, nil)
+		time.Sleep(5 * time.Second)
+		h.platform.Drift("web", policy.CPU, policy.Amount(1000))
+		h.platform.Fail(fake.Fault{Op: "do", Times: -1, Err: actuators.ErrRefused})
+		time.Sleep(5 * time.Minute)
+		h.executor.Close(errors.New("done"))
+		all, err := h.journal.Actions()
+		if err != nil || len(all) != 1 || all[0].State != actuators.Kept || all[0].Done != 1 {
+			t.Errorf("%v: %s, %d steps begun, %s", err, all[0].State, all[0].Done, all[0].Reason)
+		}
+	})
+}
+
 func TestExecutorRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)

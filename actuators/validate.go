@@ -190,7 +190,7 @@ func (r *run) drifted(ctx context.Context, w *watch, why string) stage {
 	r.event(policy.EventDrift, policy.Warning, why+": applied again", nil)
 	lasting, done := r.inGrace(ctx)
 	defer done()
-	return r.carryOut(ctx, lasting, 0)
+	return r.carryOut(lasting)
 }
 
 // conclude ends a validation whose time is over.

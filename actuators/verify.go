@@ -74,7 +74,7 @@ func (r *run) readBack(ctx, lasting context.Context) (State, stage) {
 			return st, r.takeBack(why + ", also after it was applied again")
 		}
 		r.event(policy.EventDrift, policy.Warning, why+": applied again", nil)
-		if next := r.carryOut(ctx, lasting, 0); next != nil {
+		if next := r.carryOut(lasting); next != nil {
 			return st, next
 		}
 	}

@@ -24,7 +24,7 @@ func (s Suite) absent(t *testing.T) {
 	}
 }
 
-// refuse wants Plan, or the first Do, to refuse a move, and nothing to have changed.
+// refuse wants Plan to refuse a move, and nothing to have changed.
 func (s Suite) refuse(t *testing.T, m Move) {
 	b := s.fresh(t, m)
 	_, err := b.Driver.Plan(b.Target, b.was, policy.Size{m.Resource: m.To})
