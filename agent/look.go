@@ -156,7 +156,10 @@ func (a *Agent) evaluate(ctx context.Context, t *target, l look) {
 			Now: l.at, Readings: readings, FreshAt: t.freshAt, Sizes: t.sizes,
 		})
 		s.at = l.at
-		a.tellBlind(t, p.Name, was, s.last)
+		if s.since.IsZero() {
+			s.since = l.at
+		}
+		a.tellBlind(t, p, s)
 		a.tellSight(t, p.Name, s)
 		a.diagnosePolicy(ctx, t, p.Name, was, s)
 	}

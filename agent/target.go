@@ -64,8 +64,11 @@ type target struct {
 type policyState struct {
 	clocks policy.Clocks
 	last   policy.Evaluation
-	at     time.Time // of the last evaluation
+	since  time.Time // of the first evaluation
+	at     time.Time // of the last
 	told   bool      // that it sees all of its signals
+	// toldBlind says that events told that it does not, and will tell when it is over.
+	toldBlind bool
 	// diagnosis is what was found when the row that speaks asked for one, "" if it does not.
 	diagnosis  string
 	diagnosing bool // one is being made

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/engramd/engramd/actuators"
+	"github.com/engramd/engramd/agent/config"
 	"github.com/engramd/engramd/policy"
 )
 
@@ -111,18 +112,22 @@ func (a *Agent) tellSight(t *target, name string, s *policyState) {
 	a.log.Info("matrix evaluated", "target", t.cfg.Name, "policy", name, "verdict", s.last.Verdict, "because", s.last.Text)
 }
 
-// tellBlind says when a policy begins to be blind, and when it sees again.
-func (a *Agent) tellBlind(t *target, name string, was, is policy.Evaluation) {
-	a.metrics.Blind(t.cfg.Name, name, is.Blind)
-	if was.Blind == is.Blind {
+// tellBlind says when a policy begins to be blind, and when it sees again. One that has seen nothing yet is told of only once its first
+// samples would be too old to be evidence: until then they are still being collected. It vetoes what it always does.
+func (a *Agent) tellBlind(t *target, p config.Policy, s *policyState) {
+	is := s.last
+	a.metrics.Blind(t.cfg.Name, p.Name, is.Blind)
+	collecting := !s.told && s.at.Sub(s.since) < 3*max(p.Every, a.loop.cfg.Metrics.Interval)
+	if is.Blind == s.toldBlind || is.Blind && collecting {
 		return
 	}
+	s.toldBlind = is.Blind
 	e := policy.Event{
-		Type: policy.EventBlind, Severity: policy.Info, Target: t.cfg.Name, Details: map[string]string{"policy": name},
-		Message: fmt.Sprintf("policy %s sees its signals again", name),
+		Type: policy.EventBlind, Severity: policy.Info, Target: t.cfg.Name, Details: map[string]string{"policy": p.Name},
+		Message: fmt.Sprintf("policy %s sees its signals again", p.Name),
 	}
 	if is.Blind {
-		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is %s", name, is.Text)
+		e.Severity, e.Message = policy.Warning, fmt.Sprintf("policy %s is %s", p.Name, is.Text)
 	}
 	a.emit(e)
 }
