@@ -21,7 +21,7 @@ func (r *run) apply(ctx context.Context) stage {
 	}
 	lasting, done := r.inGrace(ctx)
 	defer done()
-	if next := r.carryOut(lasting); next != nil || r.a.State != Applying {
+	if next := r.carryOut(lasting); next != nil {
 		return next
 	}
 	if lasting.Err() != nil {
@@ -30,8 +30,7 @@ func (r *run) apply(ctx context.Context) stage {
 	return r.verify
 }
 
-// carryOut does the steps. It returns nil when all are done, and also, with the state
-// left at applying and lasting over, when the agent stops.
+// carryOut does the steps. It returns nil when all are done, else what follows.
 func (r *run) carryOut(lasting context.Context) stage {
 	for i, s := range r.a.Plan.Steps {
 		begun := i < r.a.Done // before: by an earlier process, or to be applied again now
