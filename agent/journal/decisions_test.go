@@ -91,6 +91,58 @@ func TestAnotherDecisionBetweenEndsTheCount(t *testing.T) {
 	}
 }
 
+// TestWhatOnlyRepeatsItselfSparesTheDisk: every repetition counts for who reads, and few are written.
+func TestWhatOnlyRepeatsItselfSparesTheDisk(t *testing.T) {
+	j := open(t, t.TempDir())
+	writes := 0
+	j.FailWrites(func(string) error { writes++; return nil })
+	const every, ticks = 15 * time.Second, 100
+	var id string
+	for i := range ticks {
+		kept, err := j.PutDecisions(decision(noon.Add(time.Duration(i) * every)))
+		must(t, err)
+		id = kept[0].ID
+		all, err := j.Decisions(journal.DecisionFilter{})
+		must(t, err)
+		one, err := j.Decision(id)
+		must(t, err)
+		if len(all) != 1 || all[0].Count != i+1 || one.Count != i+1 || !one.LastAt.Equal(noon.Add(time.Duration(i)*every)) {
+			t.Fatalf("after %d: listed %d, counted %d and %d", i+1, len(all), all[0].Count, one.Count)
+		}
+	}
+	if most := ticks/4 + 1; writes > most {
+		t.Errorf("%d writes, want %d at most", writes, most)
+	}
+	before := writes
+	one, err := j.Decision(id)
+	must(t, err)
+	one.ActionID, one.Outcome = "a1", actuators.Applying
+	_, err = j.PutDecisions(one)
+	must(t, err)
+	if writes != before+1 {
+		t.Error("what became of it was not written at once")
+	}
+	last, err := j.PutDecisions(decision(noon.Add(ticks * every))) // some more that a crash would forget, and a stop does not
+	must(t, err)
+	if got, err := reopen(t, j).Decision(id); err != nil || got.Count != ticks+1 || last[0].Count != ticks+1 || got.Outcome != actuators.Applying {
+		t.Errorf("after a stop: %d, %s, %v", got.Count, got.Outcome, err)
+	}
+}
+
+// TestWhatIsPrunedDoesNotComeBack has a decision repeat itself just before it is too old.
+func TestWhatIsPrunedDoesNotComeBack(t *testing.T) {
+	j := open(t, t.TempDir())
+	for i := range 2 {
+		_, err := j.PutDecisions(decision(noon.Add(time.Duration(i) * time.Second)))
+		must(t, err)
+	}
+	n, err := j.Prune(noon.Add(24*time.Hour), journal.Retention{Age: time.Hour})
+	must(t, err)
+	if all, err := reopen(t, j).Decisions(journal.DecisionFilter{}); n != 1 || err != nil || len(all) != 0 {
+		t.Errorf("pruned %d, %d are left, %v", n, len(all), err)
+	}
+}
+
 func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 	j := open(t, t.TempDir())
 	const day = 24 * time.Hour

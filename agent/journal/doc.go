@@ -2,7 +2,8 @@
 // freezes, pauses and the sizes that targets had before us.
 //
 // It is one bbolt file in data_dir. Every Put returns once the record is on disk; a Put that fails (a
-// full disk) leaves the record before it as it was, and the next one works when there is room again.
+// full disk) leaves the record before it as it was, and the next one works when there is room again. Of decisions, those that only repeat one are written
+// within a minute: a crash forgets how often they did, at most that long.
 //
 // A record is one line of text: the version of its form, a checksum over bucket, key and body, and
 // the body as JSON. A record that does not match its checksum is reported with its key, set aside and

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/engramd/engramd/policy"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -43,8 +44,12 @@ type Journal struct {
 	broken atomic.Bool
 	ask    atomic.Pointer[func(what string) error] // see FailWrites
 
-	index  index
-	faults []Fault
+	index index
+	// repeated are the decisions that have only repeated themselves since decisions were written, and written is when
+	// that was; guarded by the index's lock.
+	repeated map[string]policy.Decision
+	written  time.Time
+	faults   []Fault
 
 	closing sync.Once
 	closed  error
@@ -66,7 +71,7 @@ func Open(dir string, log *slog.Logger) (*Journal, error) {
 	// The file stays open by itself; the root is needed only until bbolt has it.
 	defer root.Close()
 
-	j := &Journal{log: log, path: filepath.Join(dir, FileName), index: newIndex()}
+	j := &Journal{log: log, path: filepath.Join(dir, FileName), index: newIndex(), repeated: map[string]policy.Decision{}}
 	err = j.guarded(func() (err error) {
 		j.db, err = bolt.Open(FileName, 0o600, &bolt.Options{
 			Timeout:      lockPatience,
@@ -91,9 +96,16 @@ func Open(dir string, log *slog.Logger) (*Journal, error) {
 	return j, nil
 }
 
-// Close closes the file. It may be called more than once.
+// Close writes down what has only repeated itself, and closes the file. It may be called more than once.
 func (j *Journal) Close() error {
 	j.closing.Do(func() {
+		j.index.mu.Lock()
+		defer j.index.mu.Unlock()
+		if len(j.repeated) > 0 {
+			if err := j.write(nil); err != nil {
+				j.log.Warn("how often decisions repeated themselves in the last minute is not written down", "error", err)
+			}
+		}
 		closing := j.db.Close
 		if j.broken.Load() {
 			closing = j.file.Close

@@ -44,6 +44,9 @@ func (j *Journal) Prune(now time.Time, keep Retention) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	for id := range decisions {
+		delete(j.repeated, id)
+	}
 	j.index.drop(actions, decisions)
 	return len(actions) + len(decisions), nil
 }
