@@ -71,6 +71,9 @@ func (a *Agent) actsOn(t *target, all []policy.Resource, now time.Time) bool {
 			continue
 		}
 		for _, row := range p.Matrix.Rows {
+			if !slices.Contains(row.Do, policy.Scale) && !slices.Contains(row.Do, policy.Emergency) {
+				continue // nothing of it ever runs by itself
+			}
 			if slices.ContainsFunc(row.Changes, func(c policy.Change) bool {
 				return slices.Contains(all, c.Resource) && owners[c.Resource] != ""
 			}) {
@@ -84,17 +87,24 @@ func (a *Agent) actsOn(t *target, all []policy.Resource, now time.Time) bool {
 // ownership takes in whose it is now.
 func (a *Agent) ownership(t *target, wanted bool, err error) {
 	t.owning = false
-	name := t.cfg.Name
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	name, owned, news := t.cfg.Name, t.owns, t.says("own", err)
 	switch {
-	case errors.Is(err, context.Canceled):
-	case err != nil && t.says("own", err):
+	case errors.Is(err, actuators.ErrRefused):
+		t.owns = false // somebody else has it
+	case err == nil:
+		t.owns = wanted
+	}
+	switch {
+	case err != nil && news && wanted:
 		a.log.Warn("what the target does by itself cannot be looked after yet", "target", name, "error", err)
-	case err == nil && wanted && !t.owns:
-		t.owns = true
-		t.says("own", nil)
+	case err != nil && news:
+		a.log.Warn("what the target does by itself cannot be given back yet; it goes back when it is not claimed again", "target", name, "error", err)
+	case t.owns && !owned:
 		a.log.Info("what the target does by itself is looked after by its policies now", "target", name)
-	case err == nil && !wanted:
-		t.owns = false
+	case owned && !t.owns && err == nil:
 		a.log.Info("the target looks after itself again", "target", name)
 	}
 }

@@ -3,6 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +135,13 @@ func TestOwnsNothingThatAPersonDecides(t *testing.T) {
 			t.Errorf("no policy evicts: it was taken %d times", o.said)
 		}
 	})
+	inOwningWorld(t, func(w *world, o *owning) {
+		w.edit("do: scale", "do: plan")
+		w.start("agent.yaml")
+		if w.pass(5 * time.Minute); o.said > 0 {
+			t.Errorf("a policy only plans evictions: it was taken %d times", o.said)
+		}
+	})
 }
 
 // An agent that ends, or that cannot reach the platform, has it no longer after a while; a refusal is told once and tried again.
@@ -159,4 +169,30 @@ func TestOwnershipEnds(t *testing.T) {
 			t.Error("it was not tried again")
 		}
 	})
+}
+
+// Each time that it cannot be had is told, and each time only once.
+func TestOwnershipIsTold(t *testing.T) {
+	var told lockedBuffer
+	a, one := &Agent{log: slog.New(slog.NewTextHandler(&told, nil))}, &target{faults: map[string]string{}}
+	away, taken := errors.New("connection refused"), fmt.Errorf("%w: owned by somebody", actuators.ErrRefused)
+	for i, c := range []struct {
+		wanted bool
+		err    error
+		owns   bool
+		says   string
+	}{
+		{true, nil, true, "is looked after"}, {true, nil, true, ""},
+		{true, away, true, "cannot be looked after"}, {true, away, true, ""}, {true, nil, true, ""},
+		{true, away, true, "cannot be looked after"}, {true, context.Canceled, true, ""}, {true, nil, true, ""},
+		{true, taken, false, "cannot be looked after"}, {true, taken, false, ""}, {true, nil, true, "is looked after"},
+		{false, away, true, "cannot be given back"}, {false, away, true, ""}, {false, nil, false, "looks after itself"},
+	} {
+		before := len(told.String())
+		one.owning = true
+		a.ownership(one, c.wanted, c.err)
+		if said := told.String()[before:]; one.owns != c.owns || one.owning || (said == "") != (c.says == "") || !strings.Contains(said, c.says) {
+			t.Errorf("%d: owns %v, says %q; want %v, %q", i, one.owns, said, c.owns, c.says)
+		}
+	}
 }
