@@ -35,6 +35,9 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			if _, err := os.ReadDir(scripts); err != nil { // so that go test knows that it depends on them
+				return err
+			}
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("ENGRAMD_NODE_URL", "http://"+env.Getenv("NODE"))
 			env.Setenv("ENGRAMD_ADDR", env.Getenv("ADDR"))
