@@ -119,6 +119,14 @@ func (p Part) Size(r policy.Resource) (policy.Quantity, bool) {
 	return effective(p, r)
 }
 
+// Holds is what a configured quantity comes to where nothing else is shown: what is unset is not limited.
+func Holds(q policy.Quantity) policy.Quantity {
+	if q.IsUnset() {
+		return policy.Unlimited()
+	}
+	return q
+}
+
 // effective is what holds for a part; what was configured stands in where nothing else is shown.
 func effective(p Part, res policy.Resource) (policy.Quantity, bool) {
 	if q, ok := p.Effective[res]; ok {

@@ -41,8 +41,8 @@ func (d *Driver) Observe(ctx context.Context, t policy.Target) (actuators.State,
 		Configured: policy.Size{policy.CPU: f.CPU.quantity(), policy.Memory: f.Memory.quantity()},
 	}
 	part.Effective = policy.Size{
-		policy.CPU:    holds(part.Configured[policy.CPU]),
-		policy.Memory: holds(part.Configured[policy.Memory]),
+		policy.CPU:    actuators.Holds(part.Configured[policy.CPU]),
+		policy.Memory: actuators.Holds(part.Configured[policy.Memory]),
 	}
 	if g, s, ok := d.local(c); ok {
 		part.PID, part.Cgroup = c.State.Pid, g.Path
@@ -66,14 +66,6 @@ func (d *Driver) observeCPUs(part *actuators.Part, f *facts, s cgroup.Stats) {
 	f.Place, part.Allowed = p, p.CPUs
 	part.Configured[policy.CPUs] = f.Cpuset.quantity(*p)
 	part.Effective[policy.CPUs] = p.quantity(s.Cpuset.CPUs)
-}
-
-// holds is what a configured quantity comes to: what is unset is not limited.
-func holds(q policy.Quantity) policy.Quantity {
-	if q.IsUnset() {
-		return policy.Unlimited()
-	}
-	return q
 }
 
 func setKnown(size policy.Size, r policy.Resource, q policy.Quantity) {

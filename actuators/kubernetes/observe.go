@@ -118,7 +118,7 @@ func partOf(p corev1.Pod, spec Spec, f facts) (actuators.Part, error) {
 	if status.Resources != nil {
 		shown := settingsOf(*status.Resources)
 		for res := range names {
-			part.Effective[res] = holds(shown[res].quantity(spec.Controls, res))
+			part.Effective[res] = actuators.Holds(shown[res].quantity(spec.Controls, res))
 		}
 	}
 	return part, nil
@@ -144,14 +144,6 @@ func fill(part *actuators.Part, p corev1.Pod, s corev1.ContainerStatus) {
 }
 
 const oomKilled = "OOMKilled"
-
-// holds is what a shown quantity comes to: what is unset is not limited.
-func holds(q policy.Quantity) policy.Quantity {
-	if q.IsUnset() {
-		return policy.Unlimited()
-	}
-	return q
-}
 
 func statusOf(p corev1.Pod, name string) *corev1.ContainerStatus {
 	for i := range p.Status.ContainerStatuses {

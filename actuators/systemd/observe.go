@@ -85,8 +85,8 @@ func (d *Driver) effective(part *actuators.Part, u unit, f *facts) {
 	s, above, ok := d.stats(u.Cgroup)
 	if !ok {
 		part.Effective = policy.Size{
-			policy.CPU: holds(part.Configured[policy.CPU]), policy.CPUs: holds(part.Configured[policy.CPUs]),
-			policy.Memory: holds(part.Configured[policy.Memory]),
+			policy.CPU: actuators.Holds(part.Configured[policy.CPU]), policy.CPUs: actuators.Holds(part.Configured[policy.CPUs]),
+			policy.Memory: actuators.Holds(part.Configured[policy.Memory]),
 		}
 		told(part, u, f)
 		return
@@ -120,14 +120,6 @@ func told(part *actuators.Part, u unit, f *facts) {
 	if u.Settings[memoryMax] != "" {
 		part.Effective[policy.Memory] = limit
 	}
-}
-
-// holds is what a configured quantity comes to: what is unset is not limited.
-func holds(q policy.Quantity) policy.Quantity {
-	if q.IsUnset() {
-		return policy.Unlimited()
-	}
-	return q
 }
 
 // own is what holds of a group's own limit.
