@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/engramd/engramd/actuators"
 )
@@ -16,6 +17,9 @@ func (d *Driver) Use(api kubernetes.Interface, namespace string, raw func(contex
 	defer d.mu.Unlock()
 	d.clusters[where{}] = &cluster{api: api, namespace: namespace, raw: raw, host: "https://model"}
 }
+
+// UseKubelets makes the driver reach kubelets with config.
+func (d *Driver) UseKubelets(config *rest.Config) { d.model().config = config }
 
 // Forget drops what is cached of namespaces.
 func (d *Driver) Forget() {

@@ -67,11 +67,6 @@ func (d *Driver) resizePod(ctx context.Context, j job, p corev1.Pod, r resize) e
 			return err
 		}
 	}
-	if !now.have(r.Changes) {
-		if err := d.room(ctx, j, p, r); err != nil {
-			return err
-		}
-	}
 	err = d.settle(ctx, j, p, r)
 	if errors.Is(err, errReplaced) {
 		return d.resizeSuccessors(ctx, j, r)
@@ -115,7 +110,10 @@ func (d *Driver) resizeBackOnce(ctx context.Context, j job, r resize) error {
 
 // settle patches the pod, unless it has the size already, and waits until that has taken effect.
 func (d *Driver) settle(ctx context.Context, j job, p corev1.Pod, r resize) error {
-	err := j.patchPod(ctx, p, r)
+	err := d.room(ctx, j, p, r)
+	if err == nil {
+		err = j.patchPod(ctx, p, r)
+	}
 	if err == nil {
 		err = j.await(ctx, r)
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/engramd/engramd/policy"
 )
 
-// room refuses a smaller memory limit that the kubelet would not set, before the pod is told of it: the
-// kubelet compares all that is in use, page cache included. Where the use cannot be read from here the
-// kubelet alone decides.
+// room refuses a smaller memory limit that the kubelet would not set, before the pod is told of it, on the way
+// there or back: the kubelet compares all that is in use, page cache included. A container that the resize
+// restarts starts empty. Where the use cannot be read from here the kubelet alone decides.
 func (d *Driver) room(ctx context.Context, j job, p corev1.Pod, r resize) error {
-	if !r.Changes.shrink(policy.Memory) {
-		return nil
+	now, err := settingsIn(p, r.Container)
+	if err != nil || now.have(r.Changes) || r.Restarts || !r.Changes.shrink(policy.Memory) {
+		return err
 	}
 	part, err := partOf(p, j.spec, facts{
 		Workload: r.Workload, Namespace: p.Namespace, Container: r.Container, Whereabouts: whereaboutsOf(p, r.Container),
