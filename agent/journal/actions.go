@@ -39,13 +39,6 @@ func (j *Journal) Action(id string) (actuators.Action, error) {
 	return a, err
 }
 
-// OpenActions returns every action that has not ended, oldest first: what a restart has to recover.
-func (j *Journal) OpenActions() ([]actuators.Action, error) {
-	open, err := j.Actions(ActionFilter{Open: true})
-	slices.Reverse(open)
-	return open, err
-}
-
 // An ActionFilter picks actions. Zero fields pick all.
 type ActionFilter struct {
 	Target   string

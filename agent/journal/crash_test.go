@@ -54,7 +54,7 @@ func TestWhatWasPutOutlivesSIGKILL(t *testing.T) {
 	}
 	must(t, child.Process.Kill())
 	_ = child.Wait() // killed
-	actions, err := open(t, dir).OpenActions()
+	actions, err := open(t, dir).Actions(journal.ActionFilter{Open: true})
 	must(t, err)
 	if len(actions) < seen {
 		t.Errorf("%d actions were acknowledged, %d are there", seen, len(actions))

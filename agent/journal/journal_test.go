@@ -104,11 +104,6 @@ func TestActionsAreListed(t *testing.T) {
 				t.Errorf("round %d: %s: got %s, want %s", round, name, ids, test.want)
 			}
 		}
-		open, err := j.OpenActions()
-		must(t, err)
-		if ids := actionIDs(open); ids != "b c" {
-			t.Errorf("open actions, oldest first: got %s", ids)
-		}
 		j = reopen(t, j)
 	}
 }
@@ -201,9 +196,9 @@ func TestABrokenRecordIsSetAside(t *testing.T) {
 	if diff := cmp.Diff([]string{"actions/empty", "actions/flip", "actions/foreign", "actions/text", "freezes/engram/"}, keys); diff != "" {
 		t.Error(diff)
 	}
-	actions, err := j.OpenActions()
+	actions, err := j.Actions(journal.ActionFilter{Open: true})
 	must(t, err)
-	if got := actionIDs(actions); got != "good moved" {
+	if got := actionIDs(actions); got != "moved good" {
 		t.Errorf("what is left: %s", got)
 	}
 	must(t, j.Close())
@@ -311,7 +306,7 @@ func TestConcurrentUse(t *testing.T) {
 				if _, err := j.PutDecisions(policy.Decision{At: noon, Proposal: policy.Proposal{Target: id}}); err != nil {
 					t.Error(err)
 				}
-				if _, err := j.OpenActions(); err != nil {
+				if _, err := j.Actions(journal.ActionFilter{Open: true}); err != nil {
 					t.Error(err)
 				}
 				if _, err := j.Prune(noon.Add(time.Hour), journal.Retention{Decisions: 5}); err != nil {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/engramd/engramd/policy/capacity"
 )
@@ -70,77 +69,4 @@ func TestCostOfASize(t *testing.T) {
 	if math.Abs(got.Total-(50+12+10)) > 1e-9 || len(got.Missing) != 0 {
 		t.Errorf("got %+v", got)
 	}
-}
-
-var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-
-func point(day, bytes float64) capacity.Point {
-	return capacity.Point{At: noon.Add(time.Duration(day * 24 * float64(time.Hour))), Bytes: bytes}
-}
-
-func TestTrend(t *testing.T) {
-	// Ten a day from 100: 200 on the tenth day, so 500 is 30 days later.
-	got, err := capacity.TrendOf([]capacity.Point{point(10, 200), point(0, 100), point(5, 150), point(3, math.NaN()), point(4, -1)})
-	if err != nil || math.Abs(got.PerDay-10) > 1e-9 || got.Bytes != 200 || got.Points != 3 || got.Span != 10 || math.Abs(got.Fit-1) > 1e-9 {
-		t.Fatalf("got %+v, %v", got, err)
-	}
-	if d, ok := got.DaysTo(500); !ok || math.Abs(d-30) > 1e-9 {
-		t.Errorf("500 after %v days, %v", d, ok)
-	}
-	if d, ok := got.DaysTo(200); !ok || d != 0 {
-		t.Errorf("it is there: %v, %v", d, ok)
-	}
-	if at := got.At(got.Last.AddDate(0, 0, 10)); math.Abs(at-300) > 1e-9 {
-		t.Errorf("300 ten days later, got %v", at)
-	}
-}
-
-func TestTrendThatDoesNotRise(t *testing.T) {
-	for name, points := range map[string][]capacity.Point{
-		"flat":    {point(0, 100), point(1, 100), point(2, 100)},
-		"falling": {point(0, 300), point(1, 200), point(2, 100)},
-	} {
-		got, err := capacity.TrendOf(points)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d, ok := got.DaysTo(1000); ok {
-			t.Errorf("%s: full after %v days", name, d)
-		}
-		if at := got.At(got.Last.AddDate(1, 0, 0)); at < 0 {
-			t.Errorf("%s: %v bytes in a year", name, at)
-		}
-	}
-	for name, points := range map[string][]capacity.Point{
-		"none": nil, "one": {point(0, 1)}, "of one moment": {point(0, 1), point(0, 2)}, "not numbers": {point(0, 1), point(1, math.Inf(1))},
-	} {
-		if _, err := capacity.TrendOf(points); !errors.Is(err, capacity.ErrNoTrend) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-}
-
-func FuzzTrend(f *testing.F) {
-	f.Add(0.0, 100.0, 1.0, 110.0, 5.0, 90.0, 1000.0)
-	f.Add(0.0, 0.0, 1e-14, 4e18, 1e5, 0.0, math.MaxFloat64)
-	f.Fuzz(func(t *testing.T, x1, y1, x2, y2, x3, y3, limit float64) {
-		for _, x := range []float64{x1, x2, x3} {
-			if !(math.Abs(x) < 1e5) {
-				t.Skip("beyond what a duration can be")
-			}
-		}
-		got, err := capacity.TrendOf([]capacity.Point{point(x1, y1), point(x2, y2), point(x3, y3)})
-		if err != nil {
-			return
-		}
-		if math.IsNaN(got.PerDay) || !(got.Fit >= 0 && got.Fit <= 1) {
-			t.Errorf("%+v", got)
-		}
-		if d, ok := got.DaysTo(limit); ok && !(d >= 0) {
-			t.Errorf("%v days to %v: %+v", d, limit, got)
-		}
-		if at := got.At(got.Last.AddDate(1, 0, 0)); !(at >= 0) {
-			t.Errorf("%v in a year: %+v", at, got)
-		}
-	})
 }

@@ -37,23 +37,3 @@ func (c Components) Demand(l Load) (Demand, error) {
 	w.of("cores", cores)
 	return out, w.err
 }
-
-// A Fault is something that a guide has wrong, and what is done instead.
-type Fault struct {
-	Says    string `json:"says"`
-	Instead string `json:"instead"`
-}
-
-// SecondGuideFaults lists what the second guide's estimate has wrong.
-func SecondGuideFaults() []Fault {
-	return []Fault{
-		{"memory uses vector_dim, which is not defined", "the dimension that is given"},
-		{"memory divides by 1024 × 1024 and calls it GB", "bytes, told in the unit that is meant"},
-		{"memory counts one day of memories", "all that are kept: a day's times the days"},
-		{"memory has neither index, payload nor copies", "vectors and payload × 1.5, times the copies"},
-		{"cpu is two cores for every 1,000 memories a day, 86 seconds apart", "seconds of a core for each query and write, by the utilisation aimed at"},
-		{"cpu ignores the users", "queries a second"},
-		{"storage is 0.1 GB a memory, whatever it holds", "rows, indexes, vectors and payload, each by its size"},
-		{"4 shards on 3 nodes: one node has two", "shards are a multiple of the nodes"},
-	}
-}
