@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,7 +75,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	case kindFileSystem:
 		return d.growFileSystem(ctx, spec, g, f)
 	}
-	return unknownKind(s)
+	return s.Unknown()
 }
 
 // Undo changes nothing: what check saw needs no undo, and what the others do has none.
@@ -88,11 +87,7 @@ func (d *Driver) Undo(ctx context.Context, _ policy.Target, s actuators.Step) er
 		}
 		return nil
 	}
-	return unknownKind(s)
-}
-
-func unknownKind(s actuators.Step) error {
-	return fmt.Errorf("volume: step of unknown kind %q: was it journalled by a newer engramd?", s.Kind)
+	return s.Unknown()
 }
 
 // begin reads a step, and sees that its path still is the file system that it was planned for.
@@ -100,8 +95,8 @@ func (d *Driver) begin(ctx context.Context, t policy.Target, s actuators.Step) (
 	if spec, err = specOf(t); err != nil {
 		return spec, g, f, err
 	}
-	if err = json.Unmarshal(s.Args, &g); err != nil {
-		return spec, g, f, fmt.Errorf("volume: the journalled step makes no sense: %w", err)
+	if err = s.Decode(&g); err != nil {
+		return spec, g, f, err
 	}
 	f, err = d.look(ctx, spec)
 	if errors.Is(err, actuators.ErrNotFound) {
@@ -112,10 +107,4 @@ func (d *Driver) begin(ctx context.Context, t policy.Target, s actuators.Step) (
 			actuators.ErrRefused, spec.Path, f.FS, f.Device.Name, g.FS, g.Device)
 	}
 	return spec, g, f, err
-}
-
-// encode never fails: the arguments are plain structs.
-func encode(v any) json.RawMessage {
-	b, _ := json.Marshal(v)
-	return b
 }

@@ -152,7 +152,7 @@ func (p *planner) plan() actuators.Plan {
 	plan := actuators.Plan{Strategy: policy.Live, Notes: p.notes()}
 	var lines []string
 	add := func(kind string, irreversible bool, text, command string) {
-		plan.Steps = append(plan.Steps, actuators.Step{Kind: kind, Args: encode(g), Irreversible: irreversible, Text: text, UndoText: "nothing to undo"})
+		plan.Steps = append(plan.Steps, actuators.Step{Kind: kind, Args: actuators.Encode(g), Irreversible: irreversible, Text: text, UndoText: "nothing to undo"})
 		if command != "" {
 			lines = append(lines, command)
 		}
