@@ -124,8 +124,11 @@ func (c *client) unreached(err error) error {
 	return fmt.Errorf("%w: reach the node: %w", actuators.ErrTransient, err)
 }
 
-// errAbsentEndpoint says that the node is one, and does not know an endpoint: it is older.
-var errAbsentEndpoint = errors.New("the node does not have this yet")
+// The node is one, but does not know an endpoint, since it is older, or has a space no more.
+var (
+	errAbsentEndpoint = errors.New("the node does not have this yet")
+	errNoSpace        = errors.New("the space is gone")
+)
 
 // refusal is the error of an answer that is none of success.
 func (c *client) refusal(method, path string, status int, reply []byte) error {
@@ -141,6 +144,8 @@ func (c *client) refusal(method, path string, status int, reply []byte) error {
 		return fmt.Errorf("node: %s: give a token_file with a token that the node knows", what)
 	case status == http.StatusForbidden:
 		return fmt.Errorf("node: %s: the token needs the role admin", what)
+	case status == http.StatusNotFound && strings.HasSuffix(p.Type, ":no-space"):
+		return fmt.Errorf("node: %s: %w", what, errNoSpace)
 	case status == http.StatusNotFound && isProblem, status == http.StatusMethodNotAllowed && isProblem:
 		return fmt.Errorf("node: %s: %w", what, errAbsentEndpoint)
 	case status == http.StatusNotFound:

@@ -57,7 +57,7 @@ func (c *client) set(ctx context.Context, kind string, args json.RawMessage) err
 	return c.post(ctx, path, change)
 }
 
-// compact has every space give back what it does not need. One that is refused anyway is left alone.
+// compact has every space give back what it does not need. One that is damaged is left alone, and one that went meanwhile needs nothing.
 func (c *client) compact(ctx context.Context) error {
 	all, err := get[spaces](ctx, c, spacesPath)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *client) compact(ctx context.Context) error {
 		if s.Error != "" {
 			continue
 		}
-		if err := c.post(ctx, compactPath+"?space="+url.QueryEscape(s.Name), nil); err != nil {
+		if err := c.post(ctx, compactPath+"?space="+url.QueryEscape(s.Name), nil); err != nil && !errors.Is(err, errNoSpace) {
 			errs = append(errs, fmt.Errorf("compact space %s: %w", s.Name, err))
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
@@ -269,21 +268,4 @@ func (p *planning) archive() error {
 
 func errTooOld(what string) error {
 	return fmt.Errorf("the node is older than this agent and does not let %s be changed", what)
-}
-
-// commands are what a person would type.
-func commands(s Spec, steps []actuators.Step) string {
-	paths := map[string]string{
-		kindThreading: threadingPath, kindEviction: evictionPath, kindMemory: memoryPath, kindWAL: walPath,
-		kindEvict: evictPath, kindCompact: compactPath, kindPrune: snapshotsPath + "/prune", kindArchive: snapshotsPath + "/archive",
-	}
-	var lines []string
-	for _, step := range steps {
-		line := "curl -f -X POST " + s.URL + paths[step.Kind]
-		if body := string(step.Args); body != "{}" {
-			line += " -H 'Content-Type: application/json' -d '" + body + "'"
-		}
-		lines = append(lines, line)
-	}
-	return strings.Join(lines, " && ")
 }

@@ -2,11 +2,13 @@ package node_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/engramd/engramd/actuators"
+	driver "github.com/engramd/engramd/actuators/node"
 	"github.com/engramd/engramd/node"
 	"github.com/engramd/engramd/node/api"
 	"github.com/engramd/engramd/node/threads"
@@ -138,6 +140,48 @@ func TestOperations(t *testing.T) {
 	}
 	if n := len(w.planned(t, policy.Size{policy.Archive: {}, policy.Prune: {}}).Steps); n != 2 {
 		t.Errorf("%d steps", n)
+	}
+}
+
+// A space that goes while all are compacted needs no compaction any more.
+func TestCompactWithoutASpace(t *testing.T) {
+	w := begin(t, node.Options{})
+	p := w.planned(t, policy.Size{policy.Compact: {}})
+	w.instead(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/api/v1/spaces" {
+			return false
+		}
+		_, _ = rw.Write([]byte(`{"spaces":[{"name":"gone"},{"name":"default"}]}`))
+		return true
+	})
+	if err := w.driver.Do(t.Context(), w.target, p.Steps[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// The command of a plan is what reaches the node, with its token and by its certificate.
+func TestCommand(t *testing.T) {
+	w := begin(t, node.Options{})
+	st, err := w.driver.Observe(t.Context(), w.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const path, body = "/api/v1/admin/threading", ` -H 'Content-Type: application/json' -d '{"spreading_workers":3}'`
+	for want, s := range map[string]driver.Spec{
+		"curl -f -X POST http://node:7432" + path + body: {URL: "http://node:7432"},
+		`curl -f -X POST -H "Authorization: Bearer $(cat '/a b/token')" http://node:7432` + path + body: {
+			URL: "http://node:7432", TokenFile: "/a b/token",
+		},
+		"curl -f -X POST --cacert ca.pem --cert c.pem --key k.pem --connect-to engram.example:7432:127.0.0.1:7432 https://engram.example:7432" + path + body: {
+			URL: "https://127.0.0.1:7432", CAFile: "ca.pem", CertFile: "c.pem", KeyFile: "k.pem", ServerName: "engram.example",
+		},
+	} {
+		target := w.target
+		target.Specs = map[string]any{"node": s}
+		p, err := w.driver.Plan(target, st, policy.Size{policy.ThreadsSpreading: policy.Amount(3)})
+		if err != nil || p.Command != want {
+			t.Errorf("%s\nwant\n%s\n%v", p.Command, want, err)
+		}
 	}
 }
 
