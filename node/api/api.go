@@ -58,6 +58,8 @@ type API struct {
 	bodies  *bodies
 	turns   chan struct{} // one a request that is worked on
 	flows   chan struct{} // one an import or export
+	// changing is held while some of several settings are changed, and the others kept.
+	changing sync.Mutex
 
 	document func() []byte // OpenAPI
 }

@@ -138,6 +138,8 @@ func (x *exchange) changeSnapshotSettings() error {
 	if err := x.readJSON(maxAdminBody, false, &in); err != nil {
 		return err
 	}
+	x.api.changing.Lock()
+	defer x.api.changing.Unlock()
 	k := x.api.node.SnapshotKeep()
 	set(&k.Last, in.KeepLast)
 	set(&k.Weekly, in.KeepWeekly)

@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/engramd/engramd/node/api"
@@ -43,6 +45,36 @@ func TestSettings(t *testing.T) {
 	w.must(http.StatusOK, "POST", "/api/v1/admin/storage/snapshots/archive", "") // to the bucket that was set
 	if every := w.node.ConsolidateEvery(); every.Minutes() != 1 {
 		t.Errorf("consolidated every %s", every)
+	}
+}
+
+// Of two changes at once each keeps what the other one has set.
+func TestSettingsAtOnce(t *testing.T) {
+	w := begin(t, api.Options{})
+	for round := 1; round <= 100; round++ {
+		var both sync.WaitGroup
+		for name, path := range map[string]string{
+			"spreading_workers": "threading", "consolidation_workers": "threading",
+			"keep_last": "storage/snapshots/settings", "keep_weekly": "storage/snapshots/settings",
+		} {
+			both.Go(func() {
+				body := fmt.Sprintf(`{"%s":%d}`, name, 1+round%3)
+				resp, err := http.Post(w.url+"/api/v1/admin/"+path, "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("%s %s: %s", path, body, resp.Status)
+				}
+			})
+		}
+		both.Wait()
+		st, err := w.node.Threading()
+		if s, k := st.Settings, w.node.SnapshotKeep(); err != nil || s.SpreadingWorkers != s.ConsolidationWorkers || k.Last != k.Weekly {
+			t.Fatalf("round %d: %+v, %+v: %v", round, s, k, err)
+		}
 	}
 }
 

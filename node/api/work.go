@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -96,6 +97,8 @@ func (x *exchange) changeThreading() error {
 	if err := x.readJSON(maxAdminBody, false, &in); err != nil {
 		return err
 	}
+	x.api.changing.Lock() // of two changes at once each keeps what the other one set
+	defer x.api.changing.Unlock()
 	st, err := x.api.node.Threading()
 	if err != nil {
 		return err
@@ -109,7 +112,10 @@ func (x *exchange) changeThreading() error {
 	set(&s.PinThreads, in.PinThreads)
 	set(&s.CPUIsolation, in.CPUIsolation)
 	set(&s.GOMAXPROCS, in.GOMAXPROCS)
-	if err := x.api.node.SetThreading(s); err != nil {
+	switch err := x.api.node.SetThreading(s); {
+	case errors.Is(err, threads.ErrClosed): // it is stopping
+		return err
+	case err != nil:
 		return invalid("threading", "%v", err)
 	}
 	x.api.log.Info("threading changed", "spreading_workers", s.SpreadingWorkers, "consolidation_workers", s.ConsolidationWorkers, "pin_threads", s.PinThreads)
