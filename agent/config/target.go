@@ -259,16 +259,6 @@ func (r *resolver) sameSpec(name string, p platformSection, path string) {
 	r.specs[id] = name
 }
 
-// nodeFile is a file that the node's section names, for those who read its metrics.
-func (t targetSection) nodeFile(key string) string {
-	for _, p := range t.Platforms {
-		if p.Name == nodePlatform {
-			return textOf(p.Spec, key)
-		}
-	}
-	return ""
-}
-
 // textOf is the value of a key of a platform's section that is a text, "" if there is none.
 func textOf(spec any, key string) string {
 	v := reflect.Indirect(reflect.ValueOf(spec))
