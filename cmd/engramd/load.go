@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/engramd/engramd/agent/config"
@@ -18,17 +20,22 @@ func (o *options) configPath() string {
 		return path
 	}
 	for _, path := range []string{"agent.yaml", "/etc/engramd/agent.yaml"} {
-		if _, err := os.Stat(path); err == nil {
-			return path
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path // also one that may not be looked at: the built-in one is for who has none
 		}
 	}
 	return ""
 }
 
-// load reads the configuration.
+// load reads the configuration. Whatever is wrong with it, also that it cannot be read, is the configuration's fault.
 func (o *options) load() (*config.Config, error) {
-	if path := o.configPath(); path != "" {
-		return config.Load(path, registry())
+	path := o.configPath()
+	if path == "" {
+		return config.Parse(builtIn, config.Default(), registry())
 	}
-	return config.Parse(builtIn, config.Default(), registry())
+	cfg, err := config.Load(path, registry())
+	if _, faulty := errors.AsType[config.Faults](err); err != nil && !faulty {
+		return nil, usageError{err}
+	}
+	return cfg, err
 }

@@ -86,7 +86,7 @@ func (s *service) node(cmd *cobra.Command) (config.Node, error) {
 		n, err = config.LoadNode(s.config)
 	}
 	if err != nil {
-		return n, err
+		return n, usageError{err}
 	}
 	if cmd.Flags().Changed("hot-tier-size") {
 		n.HotTierSize = s.hotTierSize

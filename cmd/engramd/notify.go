@@ -35,7 +35,7 @@ func newNotifier(a *agent.Agent, log *slog.Logger) *notifier {
 // does. It ends with ctx, and says so.
 func (n *notifier) run(ctx context.Context) {
 	defer n.tell(daemon.SdNotifyStopping)
-	if !n.answers(ctx) {
+	if !n.answers(ctx) { // for as long as it takes: systemd bounds a start by itself
 		return
 	}
 	n.tell(daemon.SdNotifyReady)
@@ -50,21 +50,17 @@ func (n *notifier) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if n.answers(ctx) {
+			bounded, cancel := context.WithTimeout(ctx, n.every)
+			if n.answers(bounded) {
 				n.tell(daemon.SdNotifyWatchdog)
 			}
+			cancel()
 		}
 	}
 }
 
-// answers waits until the loop answers, whether it is ready for its callers or not yet. A watchdog does
-// not wait longer than its time.
+// answers waits until the loop answers, whether it is ready for its callers or not yet.
 func (n *notifier) answers(ctx context.Context) bool {
-	if n.every > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, n.every)
-		defer cancel()
-	}
 	err := n.agent.Ready(ctx)
 	_, not := errors.AsType[*api.Problem](err)
 	return err == nil || not

@@ -69,13 +69,14 @@ func TestNotify(t *testing.T) {
 	ended = make(chan struct{})
 	agent = make(answering, 3)
 	n.agent = agent
-	agent <- nil
-	agent <- nil
-	agent <- errors.New("stopped") // no answer of a loop
 	go func() {
 		defer close(ended)
 		n.run(ctx)
 	}()
+	silent() // a start may take longer than the watchdog's time
+	agent <- nil
+	agent <- nil
+	agent <- errors.New("stopped") // no answer of a loop
 	hears("READY=1")
 	hears("WATCHDOG=1")
 	silent()
