@@ -2,7 +2,7 @@ package config
 
 // Listen is where the agent and the embedded node answer, as host:port.
 type Listen struct {
-	// Agent serves the console, the API, the Prometheus query API and /metrics.
+	// Agent serves the API, the Prometheus query API and /metrics.
 	Agent string `yaml:"agent"`
 	// Node is the API of the embedded memory node, if it is enabled.
 	Node string `yaml:"node"`
