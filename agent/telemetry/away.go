@@ -46,7 +46,9 @@ func (c *collector) measureAway(ctx context.Context, parts []actuators.Part, ids
 			measure = unmeasured // but its threads can be looked at
 		}
 		if measure == nil {
+			mu.Lock()
 			all[p.ID] = away{measurement: measurement{samples: elsewhere(p, ids(p))}}
+			mu.Unlock()
 			continue
 		}
 		free <- struct{}{}
