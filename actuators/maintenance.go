@@ -78,7 +78,9 @@ func parseMaintenance(body []byte) (maintenanceState, error) {
 	}
 	m := maintenanceState{owner: textField(fields, "owner")}
 	for _, name := range []string{"enabled", "maintenance", "active", "on"} {
-		if json.Unmarshal(fields[name], &m.on) == nil && fields[name] != nil {
+		var on *bool // null says nothing
+		if json.Unmarshal(fields[name], &on) == nil && on != nil {
+			m.on = *on
 			return m, nil
 		}
 	}

@@ -134,6 +134,8 @@ func TestParseMaintenance(t *testing.T) {
 		{body: `{"mode": "maintenance", "owner": 7}`, want: maintenanceState{on: true}},
 		{body: `{"status": "OK"}`},
 		{body: `{"status": "melting"}`, fails: true},
+		{body: `{"enabled": null}`, fails: true},
+		{body: `{"enabled": null, "mode": "on"}`, want: maintenanceState{on: true}},
 		{body: `{}`, fails: true},
 		{body: `true`, fails: true},
 		{body: `<html>`, fails: true},
