@@ -63,16 +63,17 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, fmt.Errorf("address %q of the agent: want host:port, https://host:port or unix:///path", cfg.Addr)
 	}
 	c.base = u.Scheme + "://" + u.Host
-	transport.TLSClientConfig, err = clientTLS(cfg)
+	transport.TLSClientConfig, err = cfg.TLS()
 	return c, err
 }
 
-func clientTLS(cfg ClientConfig) (*tls.Config, error) {
+// TLS says whom the client trusts, and who it is.
+func (cfg ClientConfig) TLS() (*tls.Config, error) {
 	t := &tls.Config{}
 	if cfg.CAFile != "" {
 		pem, err := os.ReadFile(cfg.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the CA of the agent: %w", err)
+			return nil, fmt.Errorf("read the CA: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {

@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	agentapi "github.com/engramd/engramd/agent/api"
 	"github.com/engramd/engramd/node/api"
 )
 
@@ -46,18 +45,15 @@ func (n *nodeAsk) within(cmd *cobra.Command) {
 
 // client connects to the node that the flags name.
 func (n *nodeAsk) client() (*api.Client, error) {
-	o := api.ClientOptions{Token: os.Getenv("ENGRAMD_TOKEN")}
-	if n.tokenFile != "" {
-		text, err := os.ReadFile(n.tokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the token: %w", err)
-		}
-		o.Token = strings.TrimSpace(string(text))
+	token, err := n.token()
+	if err != nil {
+		return nil, err
 	}
+	o := api.ClientOptions{Token: token}
 	if n.caFile != "" || n.certFile != "" {
-		secure, err := n.secure()
+		secure, err := agentapi.ClientConfig{CAFile: n.caFile, CertFile: n.certFile, KeyFile: n.keyFile}.TLS()
 		if err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
 		o.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: secure, IdleConnTimeout: time.Minute}}
 	}
@@ -66,29 +62,6 @@ func (n *nodeAsk) client() (*api.Client, error) {
 		return nil, usageError{err}
 	}
 	return c, nil
-}
-
-// secure is the TLS that the flags describe.
-func (n *nodeAsk) secure() (*tls.Config, error) {
-	t := &tls.Config{}
-	if n.caFile != "" {
-		pem, err := os.ReadFile(n.caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the CA of the node: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usageError{fmt.Errorf("--ca-file %s holds no certificate in PEM", n.caFile)}
-		}
-	}
-	if n.certFile != "" {
-		cert, err := tls.LoadX509KeyPair(n.certFile, n.keyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the client certificate: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
 }
 
 // askNode asks the node for something and prints it.

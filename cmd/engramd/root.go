@@ -69,25 +69,34 @@ Start with:  engramd init > agent.yaml;  engramd check;  engramd run`,
 
 // client connects to the agent that the flags name.
 func (o *options) client() (*api.Client, error) {
-	cfg := api.ClientConfig{Addr: o.addr, CAFile: o.caFile, CertFile: o.certFile, KeyFile: o.keyFile, Token: os.Getenv("ENGRAMD_TOKEN")}
+	token, err := o.token()
+	if err != nil {
+		return nil, err
+	}
+	cfg := api.ClientConfig{Addr: o.addr, CAFile: o.caFile, CertFile: o.certFile, KeyFile: o.keyFile, Token: token}
 	if cfg.Addr == "" {
 		cfg.Addr = os.Getenv("ENGRAMD_ADDR")
 	}
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:9090"
 	}
-	if o.tokenFile != "" {
-		text, err := os.ReadFile(o.tokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the token: %w", err)
-		}
-		cfg.Token = strings.TrimSpace(string(text))
-	}
 	c, err := api.NewClient(cfg)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// token is the bearer token to send, "" for none.
+func (o *options) token() (string, error) {
+	if o.tokenFile == "" {
+		return os.Getenv("ENGRAMD_TOKEN"), nil
+	}
+	text, err := os.ReadFile(o.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // print writes v as JSON, or as text for people.
