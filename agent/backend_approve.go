@@ -33,7 +33,7 @@ func (a *Agent) Approve(ctx context.Context, id string, r api.ApproveRequest) (a
 			Type: policy.EventPlan, Severity: policy.Info, Target: t.cfg.Name, Resource: w.Resource, Action: w.ID, From: w.From, To: w.To,
 			Outcome: w.State, Message: string(w.Resource) + " of " + t.cfg.Name + ": " + sizes(w.Decision) + " approved by " + nameOr(r.By),
 		})
-		a.decide(ctx, t, now) // its turn may be now
+		a.decide(a.acting(ctx), t, now) // its turn may be now; what begins with it outlives the request
 		return a.viewOf(w.ID)
 	})
 }

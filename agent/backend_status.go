@@ -97,16 +97,20 @@ func (a *Agent) stateOf(t *target, now time.Time) (api.TargetState, string) {
 	if t.blind != "" {
 		return api.TargetAbsent, t.blind
 	}
-	for r, why := range a.loop.frozen(t.cfg.Name) {
-		return api.TargetFrozen, string(r) + ": " + why
+	for _, f := range a.loop.freezes {
+		if f.Target == t.cfg.Name {
+			return api.TargetFrozen, resourceName(f.Resource) + ": " + f.Reason
+		}
 	}
 	if p := a.paused(t); p != nil {
 		return api.TargetPaused, p.Reason
 	}
-	for _, one := range t.running {
+	if ids := sortedKeys(t.running); len(ids) > 0 {
+		one := t.running[ids[0]]
 		return api.TargetActing, string(one.Resource) + " " + sizes(one.Decision) + ": " + string(one.State)
 	}
-	for _, w := range t.waiting {
+	if all := sortedKeys(t.waiting); len(all) > 0 {
+		w := t.waiting[all[0]]
 		return api.TargetWaiting, string(w.Resource) + " " + sizes(w.Decision) + ": " + w.Reason
 	}
 	for _, name := range sortedKeys(t.policies) {

@@ -89,6 +89,25 @@ func TestRowsAndActionsAreDiagnosed(t *testing.T) {
 	}
 }
 
+// An approval decides at once. An alert that is noticed then is diagnosed also after the person has gone.
+func TestADiagnosisOutlivesTheRequestThatNoticed(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		w.sensing = func(s senseAll) senses { return contended{s, true} }
+		w.bind(`{alert: ScaleUpCPURequired, target: app, do: diagnose}`)
+		one := w.waits(busy(1000, 16))
+		w.fire("ScaleUpCPURequired", "first")
+		ctx, leave := context.WithCancel(w.t.Context())
+		if _, err := w.agent.Approve(ctx, one.ID, api.ApproveRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		w.pass(time.Minute) // of five between two looks
+		if n := strings.Count(w.trace.String(), "diagnose"); n != 1 {
+			t.Errorf("diagnosed %d times:\n%s", n, w.trace)
+		}
+	})
+}
+
 // Each time that a row begins to ask for a diagnosis there is one, and none while it goes on.
 func TestADiagnosisAnEpisode(t *testing.T) {
 	inEmptyWorld(t, "", func(w *world) {

@@ -91,3 +91,19 @@ func TestWhatAnAlertSays(t *testing.T) {
 		}
 	}
 }
+
+// TestWhyATargetIsFrozen is told in the same words each time, also where everything of it is.
+func TestWhyATargetIsFrozen(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		s, _ := wanting(4000, 0.5)
+		w.driver.Add("app", s)
+		w.start("agent.yaml")
+		w.pass(time.Minute)
+		if _, err := w.agent.Freeze(w.t.Context(), api.FreezeRequest{Target: "app", Reason: "release day"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.status(); got.State != api.TargetFrozen || got.Detail != "everything: release day" {
+			t.Errorf("%s, %s", got.State, got.Detail)
+		}
+	})
+}
