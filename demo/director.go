@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -130,7 +129,7 @@ func (d *director) look(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-d.stage.ended:
-		return fmt.Errorf("the demo's agent ended: %w", errors.Join(d.stage.died, errors.New("see agent.log")))
+		return errEnded
 	case err := <-d.faults:
 		return err
 	case <-time.After(every):

@@ -20,5 +20,6 @@
 // [Run] owns everything: a directory below the system's for temporary files (or one that it is told), two
 // ports on loopback, the agent with its node, the clients. All of it has ended when Run returns. What stays
 // is the directory with the journal, if the demo came to its end, so that `engramd explain` can read it; of a
-// demo that was interrupted nothing stays.
+// demo that was interrupted nothing stays. What one that was killed leaves among the temporary files, the next
+// one removes; in a directory that somebody named it stays, for nobody may remove that but who named it.
 package demo

@@ -121,22 +121,20 @@ const (
 )
 
 // measure finds a spread that takes so long on this machine that one worker is not enough for a few clients, by
-// what waits for it, and returns how many of them it serves a second. Where the way to the node takes as long as a
-// spread, less waits; then a spread gets more to do.
-func (c *crowd) measure(ctx context.Context) (perSecond float64, err error) {
+// what waits for it. Where the way to the node takes as long as a spread, less waits; then a spread gets more to do.
+func (c *crowd) measure(ctx context.Context) error {
 	none := 0.0
 	c.resize(ctx, 0, 0)
 	defer c.resize(ctx, 0, 0)
 	for hops := 4; ; hops += 2 {
 		c.ask.Store(&api.SpreadRequest{Limit: 10, SpreadOptions: api.SpreadOptions{Hops: hops, FanOut: degree, Threshold: &none, Decay: 0.9}})
 		c.resize(ctx, few, 0)
-		begin, before := time.Now(), c.served.Load()
 		deep, err := c.depth(ctx)
 		if err != nil {
-			return 0, fmt.Errorf("measure what one worker can do: %w", err)
+			return fmt.Errorf("measure what one worker can do: %w", err)
 		}
 		if deep >= waiting || hops >= spread.MaxHops {
-			return float64(c.served.Load()-before) / time.Since(begin).Seconds(), nil
+			return nil
 		}
 	}
 }
@@ -205,9 +203,9 @@ func (c *crowd) client(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// fault is the last thing that the node refused, nil if it refused nothing.
+// fault is the last thing that the node refused since it was asked before, nil if it refused nothing.
 func (c *crowd) fault() error {
-	if err := c.failed.Load(); err != nil && !errors.Is(*err, context.Canceled) {
+	if err := c.failed.Swap(nil); err != nil && !errors.Is(*err, context.Canceled) {
 		return *err
 	}
 	return nil

@@ -67,9 +67,11 @@ func TestCrowd(t *testing.T) {
 	if got := st.Spaces[0].Memories; got != 3000 || st.Spaces[0].Graph.Edges != 3000*degree {
 		t.Errorf("%d memories and %d edges, want %d and %d", got, st.Spaces[0].Graph.Edges, 3000, 3000*degree)
 	}
-	perSecond, err := c.measure(t.Context())
-	if err != nil || perSecond <= 0 {
-		t.Fatalf("%v spreads a second, %v", perSecond, err)
+	if err := c.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c.served.Load() == 0 {
+		t.Error("nobody was served")
 	}
 	c.resize(t.Context(), 8*few, 0)
 	testenv.Eventually(t, 20*time.Second, "nearly all of 24 wait for one worker", func() bool { return n.Stats().Spreading.QueueDepth > 4*few })

@@ -22,7 +22,8 @@ var agentYAML string
 type place struct {
 	Dir                 string
 	AgentPort, NodePort int
-	made                bool // the directory was made here
+	made                bool     // the directory was made here
+	claim               *os.File // says that this demo lives
 }
 
 // openPlace makes the directory, or takes an empty one that it is told, and finds two ports that are free.
@@ -32,7 +33,10 @@ func openPlace(dir string) (*place, error) {
 		return nil, err
 	}
 	var err error
-	if p.AgentPort, p.NodePort, err = freePorts(); err != nil {
+	if p.claim, err = claim(p.Dir); err == nil {
+		p.AgentPort, p.NodePort, err = freePorts()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.remove())
 	}
 	return p, nil
@@ -40,7 +44,8 @@ func openPlace(dir string) (*place, error) {
 
 func (p *place) takeDir(dir string) (err error) {
 	if dir == "" {
-		if p.Dir, err = os.MkdirTemp("", "engramd-demo-"); err != nil {
+		clearKilled(os.TempDir())
+		if p.Dir, err = os.MkdirTemp("", prefix); err != nil {
 			return fmt.Errorf("make a directory for the demo: %w (--data-dir or TMPDIR names another place)", err)
 		}
 		p.made = true
@@ -102,12 +107,17 @@ func (p *place) configuration(reg actuators.Registry) (*config.Config, error) {
 
 // slim removes what only the running demo needed, the memories and the samples, and leaves what tells of it.
 func (p *place) slim() error {
-	return errors.Join(
-		os.RemoveAll(filepath.Join(p.Dir, "node")), os.RemoveAll(filepath.Join(p.Dir, "metrics")), os.RemoveAll(filepath.Join(p.Dir, "locks")))
+	defer p.claim.Close()
+	var errs []error
+	for _, name := range []string{"node", "metrics", "locks", claimName} {
+		errs = append(errs, os.RemoveAll(filepath.Join(p.Dir, name)))
+	}
+	return errors.Join(errs...)
 }
 
 // remove removes everything that was made here.
 func (p *place) remove() error {
+	defer p.claim.Close() // or nil, which is no file
 	if p.made {
 		return os.RemoveAll(p.Dir)
 	}

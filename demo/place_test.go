@@ -29,6 +29,9 @@ func TestConfiguration(t *testing.T) {
 	if len(cfg.Targets) != 1 || cfg.Mode != policy.Auto || cfg.DataDir != p.Dir {
 		t.Errorf("%d targets in mode %s, data in %s", len(cfg.Targets), cfg.Mode, cfg.DataDir)
 	}
+	if aware := cfg.Node.NUMA.Aware; aware == nil || *aware {
+		t.Error("a memory policy starts the program again: its demo would find its directory in use")
+	}
 	for signal, begins := range bound {
 		found := false
 		for _, one := range cfg.Policies {

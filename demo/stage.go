@@ -45,6 +45,9 @@ const (
 	goThreads = 8
 )
 
+// errEnded goes before what the agent ended with, which close tells.
+var errEnded = errors.New("the demo's agent ended before the demo")
+
 // openStage starts the agent with its node in p. It decides nothing before prepare has returned.
 func openStage(ctx context.Context, o Options, p *place) (s *stage, err error) {
 	s = &stage{place: p, ended: make(chan struct{})}
@@ -124,13 +127,8 @@ func (s *stage) prepare(ctx context.Context, note func(string)) error {
 	if s.cores, err = dedicate(ctx, s.crowd.node); err != nil {
 		return err
 	}
-	note("Measuring what one worker can do ...")
-	perSecond, err := s.crowd.measure(ctx)
-	if err != nil {
-		return err
-	}
-	note(fmt.Sprintf("One worker serves %.0f spreads a second here.", perSecond))
-	return nil
+	note("Finding out how large a spread keeps one worker busy here ...")
+	return s.crowd.measure(ctx)
 }
 
 // ready waits until the node answers and the agent has looked at it once.
@@ -147,7 +145,7 @@ func (s *stage) ready(ctx context.Context) error {
 		}
 		select {
 		case <-s.ended:
-			return fmt.Errorf("the demo's agent ended: %w", s.died)
+			return errEnded
 		case <-patience.Done():
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

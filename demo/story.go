@@ -46,6 +46,9 @@ type phase struct {
 // fresh is how many memories the spike brings: half as many as there are.
 const fresh = memories / 2
 
+// many are more than two workers can ever serve at once.
+const many = 8 * few
+
 // story is the demo, where spreads have so many cores. The times add up to 66 seconds; mostly it takes half of
 // them.
 func story(cores int) []phase {
@@ -56,8 +59,8 @@ func story(cores int) []phase {
 			note: "Three clients ask without a pause: one is served, two wait for the worker."},
 		{name: "spiking", clients: 2, fresh: fresh, until: balance, lasts: 20 * time.Second,
 			note: fmt.Sprintf("%d new memories arrive at once, and new memories are hot.", fresh)},
-		{name: "pathological", clients: 8 * few, until: takenBack, lasts: 22 * time.Second,
-			note: "24 clients at once. " + usedUp(cores)},
+		{name: "pathological", clients: many, until: takenBack, lasts: 22 * time.Second,
+			note: fmt.Sprintf("%d clients at once. %s", many, usedUp(cores))},
 	}
 }
 

@@ -67,8 +67,9 @@ func (d *director) summarize(ctx context.Context) (Summary, error) {
 // whyNot says what stood against an outcome: how the last action of its kind ended, what holds the change, or
 // that no row asked for one.
 func (d *director) whyNot(ctx context.Context, o *outcome) string {
+	helped := growth.in(d.watch.actions) // it is told of already
 	for i := len(d.watch.actions) - 1; i >= 0; i-- {
-		if a := d.watch.actions[i]; o.resource(a.Resource) && (o == balance || a.State != growth.state) {
+		if a := d.watch.actions[i]; o.resource(a.Resource) && (helped == nil || a.ID != helped.ID) {
 			return strings.TrimRight(fmt.Sprintf("%s (%s) is %s: %s", change(a), a.ID, a.State, d.state.Actions[i].Reason), ": ")
 		}
 	}
@@ -116,7 +117,7 @@ func (s Summary) Text(w io.Writer, explain bool, v view.View) error {
 		}
 		fmt.Fprintf(&b, "      engramd explain --data-dir %s %s\n", s.DataDir, p.Action)
 	}
-	fmt.Fprintf(&b, "\nThe journal, the events and the agent's log stay in %s until you remove them.\n", s.DataDir)
+	fmt.Fprintf(&b, "\nThe journal, the events and the agent's log stay in\n  %s\nuntil you remove them.\n", s.DataDir)
 	if _, err := io.WriteString(w, b.String()); err != nil || !explain {
 		return err
 	}

@@ -91,7 +91,9 @@ func TestSummaryOfAll(t *testing.T) {
       diagnosis: the CPU is used up
       engramd explain --data-dir /tmp/demo a3
 
-The journal, the events and the agent's log stay in /tmp/demo until you remove them.
+The journal, the events and the agent's log stay in
+  /tmp/demo
+until you remove them.
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -114,6 +116,7 @@ func TestSummaryOfWhatDidNotHappen(t *testing.T) {
 		"more was needed":     {told{actions: []api.ActionView{growing("a3", 2, 4, actuators.Insufficient, "it uses 3.9 cores", ""), helped}}, 2, "it uses 3.9 cores"},
 		"without a diagnosis": {told{actions: []api.ActionView{growing("a3", 2, 4, actuators.RolledBack, "no effect", ""), helped}}, 2, "is rolled_back"},
 		"kept":                {told{actions: []api.ActionView{back, evicted("a2", actuators.Kept), helped}}, 1, "tiers.evict (a2) is kept: hot is 9"},
+		"helped after all":    {told{actions: []api.ActionView{growing("a3", 2, 4, actuators.Committed, "queue is 1", ""), helped}}, 2, "threads.spreading 2 -> 4 (a3) is committed: queue is 1"},
 		"refused":             {told{plans: []api.PlanView{{Resource: policy.ThreadsSpreading, Refused: "max is 1"}}}, 0, "threads.spreading was refused: max is 1"},
 		"held":                {told{plans: []api.PlanView{{Resource: policy.EvictNow, Held: &policy.Held{Text: "the cooldown"}}}}, 1, "tiers.evict was held: the cooldown"},
 		"nobody asked":        {told{status: api.Status{Targets: []api.TargetStatus{{Policies: []api.PolicyStatus{{Name: "workers", Condition: "queue < 1.2", Verdict: policy.None}}}}}}, 0, "no row asked for it in its time (workers: queue < 1.2, none)"},
@@ -154,7 +157,7 @@ func TestStateOfWhatTheAgentShows(t *testing.T) {
 	}
 	frame := show.Draw(s, 100, 0, show.Look{ASCII: true})
 	for _, want := range []string{
-		"spreads waiting    2", "hot tier           -", "workers            2", "served per second  -",
+		"queue of spreads   2", "hot tier           -", "workers            2", "served per second  -",
 		"queue >= 1.2  true for 2s so far", "blind: hot is unknown", "threads.spreading 1 -> 2  validating  a1",
 		"because workers, row 2: queue >= 1.2 (queue was 2)", "effect ?x+ queue is 1", "the node is blind: no samples",
 	} {

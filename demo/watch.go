@@ -66,7 +66,7 @@ func (w *watcher) target(now time.Time, t api.TargetStatus, s *show.State) {
 	for _, p := range t.Policies {
 		s.Rows = append(s.Rows, showRow(now, p))
 	}
-	for _, name := range []struct{ signal, shown, unit string }{{"queue", "spreads waiting", ""}, {"hot", "hot tier", "%"}} {
+	for _, name := range []struct{ signal, shown, unit string }{{"queue", "queue of spreads", ""}, {"hot", "hot tier", "%"}} {
 		s.Signals = append(s.Signals, show.Signal{
 			Name: name.shown, Unit: name.unit, Bound: bound[name.signal], History: w.note(name.signal, reading(t, name.signal)),
 		})
@@ -135,7 +135,10 @@ func showRow(now time.Time, p api.PolicyStatus) show.Row {
 	}
 	r.Acts = p.Verdict == policy.Scale || p.Verdict == policy.Emergency
 	if !p.Since.IsZero() { // the row is true, and has to be for a while
-		r.Acts, r.Verdict = true, fmt.Sprintf("true for %.0fs so far", max(0, now.Sub(p.Since).Seconds()))
+		r.Acts, r.Verdict = true, "true from now on"
+		if held := now.Sub(p.Since).Seconds(); held >= 0.5 {
+			r.Verdict = fmt.Sprintf("true for %.0fs so far", held)
+		}
 	}
 	return r
 }
