@@ -41,10 +41,10 @@ func (s Settings) layout(all CPUs, procs int) (layout, error) {
 	}
 	l := layout{spreaders: s.SpreadingWorkers, consolidators: s.ConsolidationWorkers}
 	if l.spreaders == 0 {
-		l.spreaders = or(len(s.SpreadingCores), procs)
+		l.spreaders = min(or(len(s.SpreadingCores), procs), maxWorkers)
 	}
 	if l.consolidators == 0 {
-		l.consolidators = or(len(s.ConsolidationCores), 1)
+		l.consolidators = min(or(len(s.ConsolidationCores), 1), maxWorkers)
 	}
 	if !s.PinThreads {
 		return l, nil
@@ -97,9 +97,12 @@ func (s Settings) validate(all CPUs) error {
 	if s.CPUIsolation && !s.PinThreads {
 		errs = append(errs, errors.New("threading: cpu_isolation needs pin_threads: true"))
 	}
-	for name, n := range map[string]int{"spreading_workers": s.SpreadingWorkers, "consolidation_workers": s.ConsolidationWorkers, "gomaxprocs": s.GOMAXPROCS} {
-		if n < 0 || n > maxWorkers {
-			errs = append(errs, fmt.Errorf("threading: %s: %d is outside 0 to %d", name, n, maxWorkers))
+	for _, count := range []struct {
+		name string
+		n    int
+	}{{"spreading_workers", s.SpreadingWorkers}, {"consolidation_workers", s.ConsolidationWorkers}, {"gomaxprocs", s.GOMAXPROCS}} {
+		if count.n < 0 || count.n > maxWorkers {
+			errs = append(errs, fmt.Errorf("threading: %s: %d is outside 0 to %d", count.name, count.n, maxWorkers))
 		}
 	}
 	return errors.Join(errs...)

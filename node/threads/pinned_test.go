@@ -306,6 +306,12 @@ func TestApplyRefuses(t *testing.T) {
 	if s, err := th.Stats(); err != nil || !strings.Contains(s.Unpinned, "not permitted") {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if err := th.Apply(threads.Settings{APICores: rest, PinThreads: true}); err == nil {
+		t.Error("what is refused is in force")
+	}
+	if s, err := th.Stats(); err != nil || !strings.Contains(s.Unpinned, "not permitted") {
+		t.Errorf("after a change that failed nobody says any more that the API is not kept to its cores: %+v, %v", s, err)
+	}
 	refused = false
 	if err := th.Apply(threads.Settings{}); err != nil {
 		t.Error(err)

@@ -71,10 +71,10 @@ func (t *Threads) Apply(s Settings) error {
 	}
 	before, unpinned := t.layoutNow(), t.unpinned
 	if err := t.apply(l, s.Unpinned); err != nil {
-		t.unpinned = unpinned
 		if undo := t.apply(before, true); undo != nil {
 			err = fmt.Errorf("%w; and back: %w", err, undo)
 		}
+		t.unpinned = unpinned
 		return err
 	}
 	t.settings = s
