@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -163,5 +164,24 @@ func TestTwoTargetsOfOneUnit(t *testing.T) {
 	text := "version: 1\ntargets:\n  - {name: a, systemd: {unit: x}}\n  - {name: b, systemd: {unit: x.service}}\n"
 	if _, err := config.Parse("agent.yaml", []byte(text), built()); err == nil || !strings.Contains(err.Error(), "targets a and b are the same systemd") {
 		t.Error(err)
+	}
+}
+
+// The prices of reports are beside agent.yaml, as every file that it names.
+func TestPricesOfReports(t *testing.T) {
+	dir := t.TempDir()
+	prices := filepath.Join(dir, "prices.yaml")
+	if err := os.WriteFile(prices, []byte("currency: EUR\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse(filepath.Join(dir, "agent.yaml"), []byte("version: 1\nreport: {every: weekly, prices: prices.yaml}\n"), built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Report.Prices != prices {
+		t.Errorf("the prices are looked for in %s", c.Report.Prices)
+	}
+	if shown := string(config.Show(c)); !strings.Contains(shown, "prices: prices.yaml") {
+		t.Errorf("shown as %s", shown)
 	}
 }

@@ -11,7 +11,9 @@ import (
 // WithFound returns c with a target for each thing found that c does not name, watched as [Init] would
 // have it. Whatever the agent's mode is, nothing happens to them without a person's yes.
 func WithFound(c *Config, found map[string][]actuators.Found, reg actuators.Registry) (*Config, error) {
-	found = unnamed(c, found)
+	if found = unnamed(c, found); len(found) == 0 {
+		return c, nil // what Init writes for nothing is no watching of it
+	}
 	more, err := Parse("what was found", Init(found), reg)
 	if err != nil {
 		return nil, err

@@ -56,3 +56,15 @@ policies:
 		t.Error("the configuration itself was changed")
 	}
 }
+
+// Where nothing is found there is nothing more: what Init writes then has a node of its own.
+func TestWithNothingFound(t *testing.T) {
+	c, err := config.Parse("agent.yaml", []byte("version: 1\ndiscover: true\n"), widerRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.WithFound(c, map[string][]actuators.Found{"docker": nil}, widerRegistry())
+	if err != nil || len(got.Targets) != 0 || len(got.Policies) != 0 {
+		t.Errorf("%d targets, %d policies, %v", len(got.Targets), len(got.Policies), err)
+	}
+}

@@ -29,17 +29,19 @@ func (r Report) Period() time.Duration {
 func (r *Report) setDefaults() { r.Every = "weekly" }
 
 func (r *resolver) report() {
-	r.cfg.Report = r.doc.Report
 	if r.doc.Report == nil {
 		return
 	}
+	one := *r.doc.Report
+	one.Prices = r.file(one.Prices)
+	r.cfg.Report = &one
 	if period, kept := r.doc.Report.Period(), r.doc.Metrics.Retention; period > kept {
 		r.warn(r.at("report.every"), fmt.Sprintf("report: a %s one looks back %s, and samples are kept for %s only (metrics.retention)", r.doc.Report.Every, formatDuration(period), formatDuration(kept)))
 	}
-	if r.doc.Report.Prices == "" {
+	if one.Prices == "" {
 		return
 	}
-	if _, err := os.Stat(r.doc.Report.Prices); err != nil {
+	if _, err := os.Stat(one.Prices); err != nil {
 		r.faultAt("report.prices", fmt.Sprintf("report.prices: %v", err), "")
 	}
 }
