@@ -120,6 +120,16 @@ func TestEmbeddedNodeWithTLS(t *testing.T) {
 	}
 }
 
+// Alerts lead a person to the console as it is served.
+func TestConsoleURL(t *testing.T) {
+	for cert, want := range map[string]string{"": "http://127.0.0.1:9090", "cert.pem": "https://127.0.0.1:9090"} {
+		cfg := &config.Config{Listen: config.Listen{Agent: "127.0.0.1:9090"}, TLS: config.TLS{CertFile: cert}}
+		if got := eventsConfig(cfg).ConsoleURL; got != want {
+			t.Errorf("%q: %s, want %s", cert, got, want)
+		}
+	}
+}
+
 // asks makes a request and wants an answer of success.
 func asks(t *testing.T, by http.RoundTripper, url string) error {
 	t.Helper()

@@ -124,10 +124,14 @@ func eventsConfig(cfg *config.Config) events.Config {
 			URL: s.URL, HeadersFile: s.HeadersFile, CAFile: s.CAFile, Timeout: s.Timeout, MinSeverity: policy.Severity(s.MinSeverity),
 		}
 	}
+	console := "http://" + cfg.Listen.Agent
+	if cfg.TLS.CertFile != "" {
+		console = "https://" + cfg.Listen.Agent
+	}
 	return events.Config{
 		Dir: cfg.DataDir, MaxBytes: int64(cfg.Events.File.MaxBytes), Keep: cfg.Events.File.Keep, Source: hostname(),
 		Alertmanager: receiver(cfg.Events.Alertmanager), Webhook: receiver(cfg.Events.Webhook),
-		ConsoleURL: "http://" + cfg.Listen.Agent,
+		ConsoleURL: console,
 	}
 }
 

@@ -22,8 +22,7 @@ func TestTheStartIsNoBlindness(t *testing.T) {
 			inEmptyWorld(t, "", func(w *world) {
 				began := time.Now()
 				w.driver.Add("app", busy(4000, 0.2))
-				gone := false
-				w.querier.Define("cpu", func(at time.Time) (float64, bool) { return 50, !gone && at.Sub(began) >= c.comes })
+				w.querier.Define("cpu", func(at time.Time) (float64, bool) { return 50, at.Sub(began) >= c.comes })
 				w.start("agent.yaml")
 				var told []string
 				w.life.watch(func(e policy.Event) {
@@ -40,13 +39,13 @@ func TestTheStartIsNoBlindness(t *testing.T) {
 					t.Errorf("after the first look: %+v: %v", st.Targets[0].Policies, err)
 				}
 				w.pass(5*time.Minute - 20*time.Second)
-				gone = true
+				w.querier.Define("cpu", func(time.Time) (float64, bool) { return 0, false })
 				w.pass(20 * time.Second)
+				w.life.watch(nil)
 				want := strings.Join(append(c.want, "00:05:15 blind"), ", ")
 				if got := strings.Join(told, ", "); got != want {
 					t.Errorf("told %s, want %s", got, want)
 				}
-				w.life.watch(nil)
 			})
 		})
 	}
