@@ -54,8 +54,14 @@ func platformKeys(t *testing.T, s section, docs map[string]string) (keys []confi
 	for _, key := range config.KeysOf(s.value) {
 		field := s.typ.Name() + "." + key.Field
 		docs[field] = cmp.Or(docs[field], docs[key.Type.Name()], above)
-		if strings.HasPrefix(docs[field], key.Field+" and ") {
-			docs[field] = key.Name + docs[field][len(key.Field):] // it speaks of the next one, too
+		if rest, ok := strings.CutPrefix(docs[field], key.Field+" and "); ok { // it speaks of another one, too
+			other, text, _ := strings.Cut(rest, " ")
+			for _, one := range config.KeysOf(s.value) {
+				if one.Field == other {
+					rest = one.Name + " " + text
+				}
+			}
+			docs[field] = key.Name + " and " + rest
 		}
 		if above = docs[field]; above == "" {
 			t.Errorf("%s.%s has no comment", s.path, key.Name)
