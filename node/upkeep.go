@@ -40,7 +40,6 @@ func (n *Node) Compact(ctx context.Context, space string) (out []Compacted, err 
 			continue
 		}
 		out = append(out, Compacted{s.Name(), before, after})
-		n.opts.Logger.Info("a space was compacted", "space", s.Name(), "bytes_before", before, "bytes_after", after)
 	}
 	return out, errors.Join(errs...)
 }
