@@ -152,6 +152,13 @@ func TestDiagnoseOnRequest(t *testing.T) {
 		if err != nil || len(all) != 2 || all[0].Target != "app" || all[1].Target != "db" {
 			t.Errorf("%+v, %v", all, err)
 		}
+		if over := all[0].To.Sub(all[0].From); over < time.Minute || over > time.Minute+time.Second {
+			t.Errorf("a minute after the start it looks at %s", over)
+		}
+		w.pass(10 * time.Minute)
+		if all, err = w.agent.Diagnose(ctx, api.DiagnosisQuery{}); err != nil || all[0].To.Sub(all[0].From) != 5*time.Minute {
+			t.Errorf("where nobody says since when: %+v, %v", all, err)
+		}
 		one, err := w.agent.Diagnose(ctx, api.DiagnosisQuery{Target: "db", Since: time.Now().Add(-30 * time.Second)})
 		if err != nil || len(one) != 1 || one[0].To.Sub(one[0].From) != 30*time.Second {
 			t.Fatalf("%+v, %v", one, err)
