@@ -19,8 +19,7 @@ type director struct {
 	began  time.Time
 	state  show.State
 	screen chan<- show.State
-	beside sync.WaitGroup // imports
-	faults chan error     // of them
+	faults chan error // of imports
 }
 
 // every is the time between two looks at the agent: as often as it looks at the node.
@@ -49,7 +48,6 @@ func (d *director) show(ctx context.Context) {
 
 // direct plays the whole demo. It returns early only if ctx ends or the agent does.
 func (d *director) direct(ctx context.Context) error {
-	defer d.beside.Wait()
 	note := func(text string) {
 		d.state.Note = text
 		d.show(ctx)
@@ -104,11 +102,7 @@ func (d *director) play(ctx context.Context, p phase) (bool, error) {
 	ends := time.Now().Add(p.lasts)
 	d.stage.crowd.resize(ctx, p.clients, p.pause)
 	if p.fresh > 0 {
-		d.beside.Go(func() {
-			if err := d.stage.crowd.spike(ctx, p.fresh); err != nil && ctx.Err() == nil {
-				d.faults <- err
-			}
-		})
+		defer d.spike(ctx, p.fresh)()
 	}
 	for {
 		if err := d.look(ctx); err != nil {
@@ -120,6 +114,21 @@ func (d *director) play(ctx context.Context, p phase) (bool, error) {
 		if time.Now().After(ends) {
 			return p.until == nil, nil
 		}
+	}
+}
+
+// spike imports fresh memories beside the phase, until the phase is over and calls what it returns.
+func (d *director) spike(ctx context.Context, fresh int) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if err := d.stage.crowd.spike(ctx, fresh); err != nil && ctx.Err() == nil {
+			d.faults <- err
+		}
+	})
+	return func() {
+		cancel()
+		beside.Wait()
 	}
 }
 

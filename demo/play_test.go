@@ -1,6 +1,10 @@
 package demo
 
 import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -45,7 +49,6 @@ func TestTheSpike(t *testing.T) {
 	agent := &told{actions: []api.ActionView{evicted("a2", actuators.Committed)}}
 	d := playing(t, c, agent)
 	happened, err := d.play(t.Context(), spiking)
-	d.beside.Wait()
 	if !happened || err != nil {
 		t.Errorf("happened: %v, %v", happened, err)
 	}
@@ -70,19 +73,28 @@ func TestASpikeThatIsRefused(t *testing.T) {
 	if _, err := d.play(t.Context(), phase{fresh: 3, lasts: 5 * time.Second}); err == nil {
 		t.Error("nobody was there to take the new memories, and nobody said so")
 	}
-	d.beside.Wait()
 }
 
-// TestTheAgentEnds before the demo: that is why the demo does.
+// TestTheAgentEnds before the demo, and its node answers no more: the demo waits for neither.
 func TestTheAgentEnds(t *testing.T) {
-	c, err := newCrowd("http://127.0.0.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-r.Context().Done():
+		case <-ctx.Done():
+		}
+	}))
+	defer server.Close()
+	c, err := newCrowd(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
 	d := playing(t, c, &told{})
 	close(d.stage.ended)
-	if _, err := d.play(t.Context(), phase{lasts: time.Minute}); err != errEnded {
-		t.Errorf("%v", err)
+	if _, err := d.play(ctx, phase{fresh: 3, lasts: time.Minute}); err != errEnded || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }

@@ -29,7 +29,8 @@ outside of this process and one directory is touched.
 On a terminal it draws a live view (q or Ctrl-C leaves); elsewhere, and with
 --plain, it writes a line for everything that happens. At the end it tells the
 ids to explain; the journal that engramd explain --data-dir reads stays in a new
-directory among the temporary files, or in --data-dir.
+directory among the temporary files, or in --data-dir. What a demo that was killed
+left among the temporary files, the next one removes.
 
 Exit code 0 only if all of it happened; otherwise 1, and it says what did not.`,
 		Args: exactly(0, "no arguments"),
