@@ -97,7 +97,7 @@ func (d *Driver) Do(ctx context.Context, t policy.Target, s actuators.Step) erro
 	}
 	switch s.Kind {
 	case kindEvict:
-		return c.operate(ctx, evictPath, s.Args, &evictRequest{})
+		return c.evict(ctx, s.Args)
 	case kindCompact:
 		return c.compact(ctx)
 	case kindPrune:

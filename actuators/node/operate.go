@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 )
 
 // The kinds of steps: settings first, which have an undo, then operations, which have none.
@@ -73,6 +74,16 @@ func (c *client) compact(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// evictWithin bounds a sweep: what becomes cold does so after the answer. Other operations take as long as the data is large.
+const evictWithin = 2 * time.Minute
+
+// evict sweeps the tiers at once.
+func (c *client) evict(ctx context.Context, args json.RawMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, evictWithin)
+	defer cancel()
+	return c.operate(ctx, evictPath, args, &evictRequest{})
 }
 
 // operate has the node do something.

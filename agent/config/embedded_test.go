@@ -65,6 +65,9 @@ func TestEmbeddedNodeIsATarget(t *testing.T) {
 	if n.Mode != policy.Auto || n.NodeURL != "http://127.0.0.1:7432" || !slices.Equal(n.Drivers, []string{"node"}) || n.Specs["node"].(*node.Spec).URL != n.NodeURL {
 		t.Errorf("%+v", n)
 	}
+	if n.Procedure.StopTimeout < 10*time.Minute {
+		t.Errorf("a compaction is cut off after %s", n.Procedure.StopTimeout)
+	}
 	if v := n.Procedure.Validation; v.Duration != 90*time.Second || n.Safety.CooldownUp != time.Minute || n.Safety.Budget.PerDay < 100 {
 		t.Errorf("%+v %+v", v, n.Safety)
 	}
