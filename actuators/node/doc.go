@@ -15,6 +15,11 @@
 // pressure. The ownership ends some time after the agent said it last, and what it had set for the tiers with it: a node whose agent is gone
 // is a node without one.
 //
+// # Certificates
+//
+// A node with TLS is known by the CAs of the system, or by ca_file alone, and by its name. Certificates that were renewed are read again;
+// while they are being replaced the ones before hold.
+//
 // # Ownership
 //
 // A [Driver] keeps connections and nothing else. It starts no goroutine of its own; Close drops what is idle.

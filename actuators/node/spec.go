@@ -19,13 +19,14 @@ type Spec struct {
 	URL string `yaml:"url" json:"url"`
 	// TokenFile holds a token with the role admin, where the node asks for one.
 	TokenFile string `yaml:"token_file,omitempty" json:"token_file,omitempty"`
-	// CAFile holds the CA of the node's certificate, in PEM; without it the system's are trusted.
+	// CAFile holds the CA of the node's certificate, or that certificate itself, in PEM; without it the system's are trusted.
 	CAFile string `yaml:"ca_file,omitempty" json:"ca_file,omitempty"`
 	// ServerName is the name that the node's certificate must have; without it that of the URL.
 	ServerName string `yaml:"server_name,omitempty" json:"server_name,omitempty"`
-	// CertFile and KeyFile are the certificate of this client, where the node asks for one.
+	// CertFile is the certificate of this client, in PEM, where the node asks for one.
 	CertFile string `yaml:"cert_file,omitempty" json:"cert_file,omitempty"`
-	KeyFile  string `yaml:"key_file,omitempty" json:"key_file,omitempty"`
+	// KeyFile is the key of cert_file, in PEM.
+	KeyFile string `yaml:"key_file,omitempty" json:"key_file,omitempty"`
 }
 
 // Files lists the paths that the section names, so that relative ones can be made relative to the file that holds it.
