@@ -12,6 +12,9 @@ import (
 // diagnoseAtMost is how far back the collectors remember.
 const diagnoseAtMost = 2 * time.Hour
 
+// diagnoseAtOnce is how many targets are looked at at one time: each asks the source for much, and in a time of its own.
+const diagnoseAtOnce = 8
+
 // Diagnose looks for what holds one target back, or with "" each.
 func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.DiagnosisView, error) {
 	now := time.Now()
@@ -48,8 +51,11 @@ func (a *Agent) Diagnose(ctx context.Context, q api.DiagnosisQuery) ([]api.Diagn
 	}
 	views := make([]api.DiagnosisView, len(names))
 	var wg sync.WaitGroup
+	turns := make(chan struct{}, diagnoseAtOnce)
 	for i, name := range names {
+		turns <- struct{}{}
 		wg.Go(func() {
+			defer func() { <-turns }()
 			views[i] = api.DiagnosisView{Target: name, From: from, To: now, Report: a.inspect(ctx, diagnosis.Question{Target: name, From: from, To: now})}
 			views[i].Summary = and(views[i].Summary, said[name])
 		})
