@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Encode writes what a driver puts into a [Step] or into [Part.Raw]. It never fails: that are plain
+// Encode writes what a driver puts into a [Step] or into [Part.Raw]. It never fails: those are plain
 // structs, without channels, functions or numbers that are none.
 func Encode(v any) json.RawMessage {
 	b, _ := json.Marshal(v)
