@@ -13,7 +13,6 @@ import (
 	"log"
 	"log/slog"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/node"
 	"github.com/engramd/engramd/agent/config"
+	"github.com/engramd/engramd/testenv"
 )
 
 // certified writes cert.pem and key.pem of a certificate that signs itself, with one name that leads nowhere.
@@ -49,17 +49,6 @@ func certified(t *testing.T, dir string) {
 	}
 }
 
-// free is a port of loopback that nobody has.
-func free(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // With TLS, and also where clients need certificates, the embedded node is scraped and observed like without; and what the agent
 // trusts for it, it trusts for nobody else.
 func TestEmbeddedNodeWithTLS(t *testing.T) {
@@ -68,7 +57,7 @@ func TestEmbeddedNodeWithTLS(t *testing.T) {
 			dir := t.TempDir()
 			certified(t, dir)
 			text := fmt.Sprintf("version: 1\ndata_dir: %s/data\nmetrics: {interval: 1s}\nlisten: {agent: '127.0.0.1:0', node: '127.0.0.1:%d'}\n"+
-				"tls: {cert_file: cert.pem, key_file: key.pem%s}\nnode: %s\n", dir, free(t), more, smallNode)
+				"tls: {cert_file: cert.pem, key_file: key.pem%s}\nnode: %s\n", dir, testenv.Port(t), more, smallNode)
 			cfg, err := config.Parse(filepath.Join(dir, "agent.yaml"), []byte(text), actuators.Registry{"node": node.Platform()})
 			if err != nil || len(cfg.Warnings) > 0 {
 				t.Fatal(err, cfg.Warnings)
