@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +177,58 @@ func TestDiagnoseOnRequest(t *testing.T) {
 			if _, err := w.agent.Diagnose(ctx, q); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%+v: %v, want %s", q, err, name)
 			}
+		}
+	})
+}
+
+// crowd counts how many targets are looked at at one time, and answers nothing for as long as it may.
+type crowd struct {
+	senseAll
+	mu    sync.Mutex
+	of    map[string]int
+	most  int
+	named *regexp.Regexp
+}
+
+func (c *crowd) Read(ctx context.Context, expr string, at time.Time) policy.Reading {
+	if name := c.named.FindString(expr); name != "" {
+		c.count(name, 1)
+		defer c.count(name, -1)
+		<-ctx.Done()
+	}
+	return policy.Reading{Expr: expr, Reason: "the query took too long"}
+}
+
+func (c *crowd) count(name string, by int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[name] += by; c.of[name] == 0 {
+		delete(c.of, name)
+	}
+	c.most = max(c.most, len(c.of))
+}
+
+// Many targets share a source that hangs, and each has its own time with it.
+func TestNotAllAreDiagnosedAtOnce(t *testing.T) {
+	inEmptyWorld(t, "", func(w *world) {
+		many := &crowd{of: map[string]int{}, named: regexp.MustCompile(`target="t[0-9]+"`)}
+		w.sensing = func(s senseAll) senses { many.senseAll = s; return many }
+		text := "version: 1\nmetrics: {interval: 1h}\ntargets:\n"
+		const targets = 2*diagnoseAtOnce + 1
+		for i := range targets {
+			name := fmt.Sprintf("t%d", i)
+			w.driver.Add(name, busy(1000, 0.5))
+			text += fmt.Sprintf("  - {name: %s, fake: {service: %s}}\n", name, name)
+		}
+		w.files["agent.yaml"] = text
+		w.start("agent.yaml")
+		w.pass(time.Minute)
+		all, err := w.agent.Diagnose(w.t.Context(), api.DiagnosisQuery{})
+		if err != nil || len(all) != targets {
+			t.Fatalf("%d of %d targets, %v", len(all), targets, err)
+		}
+		if many.most != diagnoseAtOnce {
+			t.Errorf("%d targets were looked at at one time, want %d", many.most, diagnoseAtOnce)
 		}
 	})
 }
