@@ -213,14 +213,15 @@ func TestNotAllAreDiagnosedAtOnce(t *testing.T) {
 	inEmptyWorld(t, "", func(w *world) {
 		many := &crowd{of: map[string]int{}, named: regexp.MustCompile(`target="t[0-9]+"`)}
 		w.sensing = func(s senseAll) senses { many.senseAll = s; return many }
-		text := "version: 1\nmetrics: {interval: 1h}\ntargets:\n"
+		var text strings.Builder
+		text.WriteString("version: 1\nmetrics: {interval: 1h}\ntargets:\n")
 		const targets = 2*diagnoseAtOnce + 1
 		for i := range targets {
 			name := fmt.Sprintf("t%d", i)
 			w.driver.Add(name, busy(1000, 0.5))
-			text += fmt.Sprintf("  - {name: %s, fake: {service: %s}}\n", name, name)
+			fmt.Fprintf(&text, "  - {name: %s, fake: {service: %s}}\n", name, name)
 		}
-		w.files["agent.yaml"] = text
+		w.files["agent.yaml"] = text.String()
 		w.start("agent.yaml")
 		w.pass(time.Minute)
 		all, err := w.agent.Diagnose(w.t.Context(), api.DiagnosisQuery{})
