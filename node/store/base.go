@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -200,6 +202,21 @@ func (b *base) settle() error {
 	return b.refresh()
 }
 
+// known refuses entries of a bucket that no base has: its name was damaged.
+func known(visit func(bucket, key, value []byte) error) func(bucket, key, value []byte) error {
+	var last []byte
+	return func(bucket, key, value []byte) error {
+		if last == nil || !bytes.Equal(bucket, last) {
+			i := slices.IndexFunc(buckets, func(name []byte) bool { return bytes.Equal(bucket, name) })
+			if i < 0 {
+				return fmt.Errorf("%w: there is a bucket %q", pages.ErrDamaged, bucket)
+			}
+			last = buckets[i]
+		}
+		return visit(bucket, key, value)
+	}
+}
+
 // walkFile checks the whole file and shows each entry.
 func walkFile(path string, visit func(bucket, key, value []byte) error) (pages.Info, error) {
 	f, err := os.Open(path)
@@ -211,7 +228,7 @@ func walkFile(path string, visit func(bucket, key, value []byte) error) (pages.I
 	if err != nil {
 		return pages.Info{}, err
 	}
-	return pages.Walk(f, info.Size(), visit)
+	return pages.Walk(f, info.Size(), known(visit))
 }
 
 // close waits for the readers.

@@ -116,6 +116,48 @@ func TestStructuralDamageRefusesOneSpace(t *testing.T) {
 	}
 }
 
+// TestABucketWithADamagedName has one bit of a bucket's name flipped: whoever walks the base says so, and nobody takes its entries for others'.
+func TestABucketWithADamagedName(t *testing.T) {
+	for _, name := range []string{"0meta", "1dead", "2records", "3edges", "4access"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := live(t, dir, nil)
+			s := l.space("default")
+			do(t, s, put("a", "1"))
+			do(t, s, put("b", "2"))
+			do(t, s, store.Change{Kind: record.Link, ID: "a", ToID: "b", Weight: 9})
+			do(t, s, store.Change{Kind: record.Touch, ID: "a"})
+			do(t, s, store.Change{Kind: record.Delete, ID: "b"}) // dead while an edge leads to it
+			if _, err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(s.Dir(), "base.db")
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			flipped := []byte(name)
+			flipped[len(name)-1] ^= 1
+			if err := os.WriteFile(file, bytes.ReplaceAll(b, []byte(name), flipped), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err = store.Inspect(t.Context(), file)
+			if !errors.Is(err, pages.ErrDamaged) {
+				t.Errorf("inspected: %v", err)
+			}
+			_, _, err = s.Compact(t.Context())
+			if !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("compacted: %v", err)
+			}
+			l.end()
+			l = live(t, dir, nil)
+			if s = l.space("default"); !errors.Is(s.Err(), store.ErrDamaged) {
+				t.Errorf("opened: %v", s.Err())
+			}
+		})
+	}
+}
+
 // TestABaseThatIsDamagedUnderARunningNode cuts the file off under bbolt's map, which makes reading it a fault of
 // memory: the process lives, the space is refused, others serve, and changes that were answered are set apart.
 func TestABaseThatIsDamagedUnderARunningNode(t *testing.T) {

@@ -123,7 +123,7 @@ func (s *snapshot) get(ord record.Ord, fn func(record.Value) error) (found bool,
 
 // walk checks every page of the snapshot and shows every entry. It reads the file, not the map: nothing can fault.
 func (s *snapshot) walk(r io.ReaderAt, visit func(bucket, key, value []byte) error) error {
-	return pages.WalkAs(r, s.tree.Info(), visit)
+	return pages.WalkAs(r, s.tree.Info(), known(visit))
 }
 
 // read runs fn, which reads the map.
