@@ -9,14 +9,14 @@ import (
 // and the neighbours with which it may join what gets small. Every page is looked at once.
 type Inspector struct {
 	tree      Tree
-	seen      map[uint64]struct{}
-	low, high []byte // of the leaf that was found last
-	last      uint64 // its bucket
+	seen      map[uint64]uint32 // pages, by the flags that the entries of a leaf there must have
+	low, high []byte            // of the leaf that was found last
+	last      uint64            // its bucket
 }
 
 // Inspect begins with what every change touches: the list of free pages.
 func (t Tree) Inspect() (*Inspector, error) {
-	n := &Inspector{tree: t, seen: map[uint64]struct{}{}}
+	n := &Inspector{tree: t, seen: map[uint64]uint32{}}
 	if t.info.freelist == noFreelist {
 		return n, nil
 	}
@@ -31,12 +31,12 @@ func (t Tree) Inspect() (*Inspector, error) {
 // Bucket looks at the way to a bucket of the first level.
 func (n *Inspector) Bucket(name []byte) (Bucket, error) {
 	n.last = 0
-	if err := n.way(n.tree.info.root, name); err != nil {
+	if err := n.way(n.tree.info.root, name, flagBucket); err != nil {
 		return Bucket{}, err
 	}
 	b, err := n.tree.Bucket(name)
 	if err == nil && b.root == 0 {
-		err = n.whole(b.at, b.inline, nil, nil)
+		err = n.whole(b.at, b.inline, nil, nil, flagValue)
 	}
 	return b, err
 }
@@ -49,18 +49,18 @@ func (n *Inspector) Key(b Bucket, key []byte) error {
 	if n.last == b.root && (n.low == nil || bytes.Compare(key, n.low) >= 0) && (n.high == nil || bytes.Compare(key, n.high) < 0) {
 		return nil
 	}
-	return n.way(b.root, key)
+	return n.way(b.root, key, flagValue)
 }
 
-func (n *Inspector) way(root uint64, key []byte) error {
+func (n *Inspector) way(root uint64, key []byte, flags uint32) error {
 	var low, high []byte
 	_, _, _, err := n.tree.search(root, key, func(id uint64, b, l, h []byte) error {
 		low, high = l, h
-		if err := n.once(id, b, l, h); err != nil {
+		if err := n.once(id, b, l, h, flags); err != nil {
 			return err
 		}
 		if binary.LittleEndian.Uint16(b[8:]) == flagBranch {
-			return n.neighbours(id, b, key)
+			return n.neighbours(id, b, key, flags)
 		}
 		return nil
 	})
@@ -69,7 +69,7 @@ func (n *Inspector) way(root uint64, key []byte) error {
 }
 
 // neighbours looks at the pages left and right of the one under which key belongs.
-func (n *Inspector) neighbours(id uint64, b, key []byte) error {
+func (n *Inspector) neighbours(id uint64, b, key []byte, flags uint32) error {
 	at, err := findBranch(id, b, key)
 	if err != nil {
 		return err
@@ -90,29 +90,34 @@ func (n *Inspector) neighbours(id uint64, b, key []byte) error {
 		if i+1 < count(b) {
 			high, _, _ = branchAt(b, i+1) // looked at with the page
 		}
-		if err := n.once(child, page, low, high); err != nil {
+		if err := n.once(child, page, low, high, flags); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Inspector) once(id uint64, b, low, high []byte) error {
-	if _, ok := n.seen[id]; ok {
+func (n *Inspector) once(id uint64, b, low, high []byte, flags uint32) error {
+	if f, ok := n.seen[id]; ok && f == flags {
 		return nil
 	}
-	n.seen[id] = struct{}{}
-	return n.whole(id, b, low, high)
+	n.seen[id] = flags
+	return n.whole(id, b, low, high, flags)
 }
 
-// whole looks at all of one page.
-func (n *Inspector) whole(id uint64, b, low, high []byte) error {
+// whole looks at all of one page. The entries of a leaf must have these flags: a base has buckets on the first level, and values in them.
+func (n *Inspector) whole(id uint64, b, low, high []byte, flags uint32) error {
 	if len(b) < pageHeader {
 		return damage(id, "%d bytes", len(b))
 	}
-	switch flags := binary.LittleEndian.Uint16(b[8:]); flags {
+	switch kind := binary.LittleEndian.Uint16(b[8:]); kind {
 	case flagLeaf:
-		return eachLeaf(id, b, low, high, func(uint32, []byte, []byte) error { return nil })
+		return eachLeaf(id, b, low, high, func(f uint32, _, value []byte) error {
+			if f != flags {
+				return damage(id, "flags %#x of an entry of %d bytes", f, len(value))
+			}
+			return nil
+		})
 	case flagBranch:
 		children, err := childrenOf(id, b, low, high)
 		for _, c := range children {
@@ -122,6 +127,6 @@ func (n *Inspector) whole(id uint64, b, low, high []byte) error {
 		}
 		return err
 	default:
-		return damage(id, "flags %#x instead of a branch or a leaf", flags)
+		return damage(id, "flags %#x instead of a branch or a leaf", kind)
 	}
 }

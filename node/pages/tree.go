@@ -38,7 +38,7 @@ func (t Tree) Bucket(name []byte) (Bucket, error) {
 	switch {
 	case err != nil:
 		return Bucket{}, err
-	case flags != 1 || len(value) < bucketHeader:
+	case flags != flagBucket || len(value) < bucketHeader:
 		return Bucket{}, damage(id, "there is no bucket %q", name)
 	}
 	b := Bucket{root: binary.LittleEndian.Uint64(value), at: id}

@@ -121,6 +121,30 @@ func TestTreeEndsOnAnyBytes(t *testing.T) {
 	}
 }
 
+// TestInspectorFindsFlags turns a value of each leaf into a bucket, or a bucket into a value: bbolt would refuse a change, or take a bucket's bytes for it.
+func TestInspectorFindsFlags(t *testing.T) {
+	whole := sample(t, 600)
+	keys, err := walk(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for at := 2 * os.Getpagesize(); at < len(whole); at += os.Getpagesize() {
+		b := bytes.Clone(whole)
+		b[at+16] ^= 1
+		if _, err := walk(b); err == nil || whole[at+8] != 2 {
+			continue // a free page, or not a leaf
+		}
+		found++
+		if _, err := lookUp(b, keys); !errors.Is(err, pages.ErrDamaged) {
+			t.Errorf("page %d: %v; want ErrDamaged", at/os.Getpagesize(), err)
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d leaves were changed", found)
+	}
+}
+
 // TestWalkAs walks a state that the file has left behind meanwhile.
 func TestWalkAs(t *testing.T) {
 	b := sample(t, 300)

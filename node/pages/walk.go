@@ -27,6 +27,8 @@ const (
 	flagLeaf     = 0x02
 	flagFreelist = 0x10
 
+	flagValue, flagBucket = 0, 1 // of an entry of a leaf
+
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2
 	noFreelist  = math.MaxUint64
@@ -291,11 +293,11 @@ func eachLeaf(id uint64, b, low, high []byte, fn func(flags uint32, key, value [
 // entry visits one entry of a leaf: a value, or a bucket with pages of its own or within the entry.
 func (w *walk) entry(id uint64, flags uint32, key, value []byte, nesting, depth int) error {
 	switch {
-	case flags == 0 && nesting == 0:
+	case flags == flagValue && nesting == 0:
 		return damage(id, "a value outside of any bucket")
-	case flags == 0:
+	case flags == flagValue:
 		return w.visit(w.name, key, value)
-	case flags != 1 || len(value) < bucketHeader:
+	case flags != flagBucket || len(value) < bucketHeader:
 		return damage(id, "flags %#x of an entry of %d bytes", flags, len(value))
 	}
 	if nesting == 0 {

@@ -28,18 +28,24 @@ const flipChild = "ENGRAMD_STORE_FLIP_CHILD"
 
 // TestStructuralFlipsKillNobody damages pages of a base in a child process, at run time and before open: bits, and what is worst for a reader
 // that trusts them (cycles, page numbers, counts and lengths out of all bounds). The child lives, answers nothing wrong, ends, and serves its other space.
-func TestStructuralFlipsKillNobody(t *testing.T) { flips(t, 40) }
+func TestStructuralFlipsKillNobody(t *testing.T) { flips(t, 1, 40) }
 
-// TestE2EStructuralFlips is the same with many more seeds.
+// TestE2EStructuralFlips is the same with many more seeds; ENGRAMD_FLIP_SEED is the first of them.
 func TestE2EStructuralFlips(t *testing.T) {
 	if os.Getenv("ENGRAMD_E2E") == "" {
 		t.Skip("takes a minute: set ENGRAMD_E2E to run it")
 	}
-	flips(t, 400)
+	first := 1000
+	if s := os.Getenv("ENGRAMD_FLIP_SEED"); s != "" {
+		var err error
+		if first, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flips(t, first, 400)
 }
 
-func flips(t *testing.T, rounds int) {
-	first := rand.IntN(1 << 20)
+func flips(t *testing.T, first, rounds int) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", flipChild, first, rounds), "TMPDIR="+t.TempDir())
 	out, err := cmd.CombinedOutput()
