@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/engramd/engramd/actuators"
 	"github.com/engramd/engramd/actuators/kubernetes"
@@ -304,4 +308,92 @@ func TestE2ERestartingResize(t *testing.T) {
 			t.Errorf("%s: %d restarts, %s; want 1, healthy", p.Name, p.Restarts, p.Healthy)
 		}
 	}
+}
+
+// A budget that allows no disruption is waited for, and then one pod at a time is away.
+func TestE2EDisruptionBudget(t *testing.T) {
+	b := newBench(t)
+	target := b.run(t, service{kind: "Deployment", name: "web", pods: 2, resources: requirements("100m", "64Mi"), change: func(p *corev1.PodTemplateSpec) {
+		p.Spec.Containers[0].ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory, RestartPolicy: corev1.RestartContainer}}
+	}})
+	budgets := b.Client().PolicyV1().PodDisruptionBudgets(b.namespace)
+	_, err := budgets.Create(t.Context(), &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "both"}, Spec: policyv1.PodDisruptionBudgetSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, MinAvailable: new(intstr.FromInt32(2))}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := func(n int32) func() bool {
+		return func() bool {
+			budget, err := budgets.Get(t.Context(), "both", metav1.GetOptions{})
+			return err == nil && budget.Status.ObservedGeneration == budget.Generation && budget.Status.DisruptionsAllowed == n && budget.Status.CurrentHealthy == 2
+		}
+	}
+	testenv.Eventually(t, 30*time.Second, "the budget has counted its pods", allowed(0))
+	plan := b.plan(t, target, mem(96))
+	wants(t, b.driver.Do(t.Context(), target, plan.Steps[0]), actuators.ErrTransient, "the PodDisruptionBudget both allows no disruption now (2 of 2 healthy)")
+	equal(t, "sizes", b.sizes(t, target, policy.Memory), []string{"64Mi", "64Mi"})
+	if _, err := budgets.Patch(t.Context(), "both", types.MergePatchType, []byte(`{"spec":{"minAvailable":1}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 30*time.Second, "the budget allows one", allowed(1))
+	events, err := b.Client().CoreV1().Pods(b.namespace).Watch(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	away, times, together := map[string]bool{}, 0, false
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for e := range events.ResultChan() {
+			pod, ok := e.Object.(*corev1.Pod)
+			switch {
+			case !ok:
+			case ready(pod):
+				delete(away, pod.Name)
+			case !away[pod.Name]:
+				away[pod.Name] = true
+				times++
+				together = together || len(away) > 1
+			}
+		}
+	}()
+	err = b.do(t, target, plan)
+	equal(t, "sizes", b.sizes(t, target, policy.Memory), []string{"96Mi", "96Mi"})
+	events.Stop()
+	<-watched
+	if err != nil || times != 2 || together {
+		t.Errorf("pods were away %d times, both at once: %t; want 2, false; %v", times, together, err)
+	}
+}
+
+func ready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
+}
+
+// What a HorizontalPodAutoscaler decides by, or decides, is left to it; the rest is not.
+func TestE2EAutoscaler(t *testing.T) {
+	b := newBench(t)
+	target := b.run(t, service{kind: "Deployment", name: "web", pods: 1, resources: requirements("100m", "64Mi")})
+	pods := policy.Size{policy.Replicas: policy.Amount(2)}
+	before := b.plan(t, target, pods)
+	_, err := b.Client().AutoscalingV2().HorizontalPodAutoscalers(b.namespace).Create(t.Context(), &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Name: "crowd"},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}, MaxReplicas: 3,
+			Metrics: []autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
+				Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: new(int32(80))}}}},
+		}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.driver.Forget()
+	_, err = b.driver.Plan(target, b.observe(t, target), cpu(200))
+	wants(t, err, actuators.ErrRefused, "the HorizontalPodAutoscaler crowd counts the pods", "by their cpu")
+	_, err = b.driver.Plan(target, b.observe(t, target), pods)
+	wants(t, err, actuators.ErrRefused, "the HorizontalPodAutoscaler crowd decides how many pods")
+	wants(t, b.driver.Do(t.Context(), target, before.Steps[0]), actuators.ErrRefused, "decides by now how many pods")
+	if err := b.do(t, target, b.plan(t, target, mem(96))); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "sizes", b.sizes(t, target, policy.Memory), []string{"96Mi"})
 }
