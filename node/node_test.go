@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // small options make segments, checkpoints and maps of the size of a test.
 func small(dir string) node.Options {
-	return node.Options{DataDir: dir, Store: store.Options{
+	return node.Options{DataDir: dir, HotBytes: 8 << 20, Store: store.Options{
 		WAL: wal.Options{SegmentBytes: 256 << 10}, MapBytes: 1 << 26,
 		CheckpointBytes: 64 << 10, CheckpointEvery: 50 * time.Millisecond,
 	}}
