@@ -46,7 +46,7 @@ func (n *Inspector) Key(b Bucket, key []byte) error {
 	if b.root == 0 {
 		return nil // on a page that was looked at
 	}
-	if n.last == b.root && (n.low == nil || bytes.Compare(key, n.low) >= 0) && (n.high == nil || bytes.Compare(key, n.high) < 0) {
+	if n.last == b.root && bytes.Compare(key, n.low) >= 0 && (n.high == nil || bytes.Compare(key, n.high) < 0) {
 		return nil
 	}
 	return n.way(b.root, key, flagValue)

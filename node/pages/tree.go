@@ -60,7 +60,7 @@ func (t Tree) Get(b Bucket, key []byte) ([]byte, error) {
 
 // search goes from root to the leaf where key belongs, and shows each page on the way to seen, if not nil.
 func (t Tree) search(root uint64, key []byte, seen func(id uint64, b []byte, low, high []byte) error) (id uint64, flags uint32, value []byte, err error) {
-	var low, high []byte
+	low, high := []byte{}, []byte(nil)
 	id = root
 	for range maxDepth {
 		b, err := t.page(id)

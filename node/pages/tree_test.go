@@ -121,27 +121,47 @@ func TestTreeEndsOnAnyBytes(t *testing.T) {
 	}
 }
 
-// TestInspectorFindsFlags turns a value of each leaf into a bucket, or a bucket into a value: bbolt would refuse a change, or take a bucket's bytes for it.
-func TestInspectorFindsFlags(t *testing.T) {
+// TestWrongEntriesAreFound changes each page a little, so that bbolt would see fewer entries, other ones, or a bucket instead of a value, and all would still
+// be in order.
+func TestWrongEntriesAreFound(t *testing.T) {
 	whole := sample(t, 600)
 	keys, err := walk(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	for at := 2 * os.Getpagesize(); at < len(whole); at += os.Getpagesize() {
-		b := bytes.Clone(whole)
-		b[at+16] ^= 1
-		if _, err := walk(b); err == nil || whole[at+8] != 2 {
-			continue // a free page, or not a leaf
-		}
-		found++
-		if _, err := lookUp(b, keys); !errors.Is(err, pages.ErrDamaged) {
-			t.Errorf("page %d: %v; want ErrDamaged", at/os.Getpagesize(), err)
-		}
-	}
-	if found < 10 {
-		t.Errorf("only %d leaves were changed", found)
+	le := binary.LittleEndian
+	for what, change := range map[string]func(page []byte){
+		"kind":   func(page []byte) { page[16] ^= 1 },
+		"fewer":  func(page []byte) { le.PutUint16(page[10:], le.Uint16(page[10:])-1) },
+		"none":   func(page []byte) { le.PutUint16(page[10:], 0) },
+		"length": func(page []byte) { page[28]-- },
+	} {
+		t.Run(what, func(t *testing.T) {
+			found := 0
+			for at := 2 * os.Getpagesize(); at < len(whole); at += os.Getpagesize() {
+				b := bytes.Clone(whole)
+				page := b[at:]
+				if le.Uint16(page[8:]) != 2 || le.Uint16(page[10:]) < 2 {
+					continue
+				}
+				clear(page[:16])
+				if _, err := walk(b); err == nil {
+					continue // it is free
+				}
+				copy(page, whole[at:at+16])
+				change(page)
+				found++
+				if _, err := walk(b); !errors.Is(err, pages.ErrDamaged) {
+					t.Errorf("page %d: %v; want ErrDamaged", at/os.Getpagesize(), err)
+				}
+				if _, err := lookUp(b, keys); !errors.Is(err, pages.ErrDamaged) {
+					t.Errorf("page %d, looked up: %v; want ErrDamaged", at/os.Getpagesize(), err)
+				}
+			}
+			if found < 10 {
+				t.Errorf("only %d leaves were changed", found)
+			}
+		})
 	}
 }
 

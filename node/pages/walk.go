@@ -244,15 +244,20 @@ type child struct {
 // childrenOf returns the entries of a branch whose keys must ascend in [low, high).
 func childrenOf(id uint64, b, low, high []byte) ([]child, error) {
 	n := count(b)
-	if n == 0 || pageHeader+n*branchEntry > len(b) {
+	if n == 0 && low != nil || pageHeader+n*branchEntry > len(b) {
 		return nil, damage(id, "%d entries", n)
 	}
 	children := make([]child, n)
+	begins := pageHeader + n*branchEntry
 	for i := range children {
 		key, page, ok := branchAt(b, i)
 		if !ok {
 			return nil, damage(id, "key %d reaches beyond the page", i)
 		}
+		if err := behind(id, i, b, pageHeader+i*branchEntry, 0, begins); err != nil {
+			return nil, err
+		}
+		begins += len(key)
 		if err := inOrder(id, i, key, low, high); err != nil {
 			return nil, err
 		}
@@ -264,18 +269,24 @@ func childrenOf(id uint64, b, low, high []byte) ([]child, error) {
 	return children, nil
 }
 
-// eachLeaf calls fn with the entries of a leaf, whose keys must ascend in [low, high).
+// eachLeaf calls fn with the entries of a leaf, whose keys must ascend in [low, high). Only where low is nil may it be empty: bbolt takes an empty page out
+// of its tree, and writes an empty bucket within the entry.
 func eachLeaf(id uint64, b, low, high []byte, fn func(flags uint32, key, value []byte) error) error {
 	n := count(b)
-	if pageHeader+n*leafEntry > len(b) {
+	if n == 0 && low != nil || pageHeader+n*leafEntry > len(b) {
 		return damage(id, "%d entries", n)
 	}
 	var before []byte
+	begins := pageHeader + n*leafEntry
 	for i := range n {
 		flags, key, value, ok := leafAt(b, i)
 		if !ok {
 			return damage(id, "entry %d reaches beyond the page", i)
 		}
+		if err := behind(id, i, b, pageHeader+i*leafEntry, 4, begins); err != nil {
+			return err
+		}
+		begins += len(key) + len(value)
 		if err := inOrder(id, i, key, low, high); err != nil {
 			return err
 		}
@@ -305,7 +316,7 @@ func (w *walk) entry(id uint64, flags uint32, key, value []byte, nesting, depth 
 	}
 	if root := binary.LittleEndian.Uint64(value); root != 0 {
 		// A level of its own for the buffers: the parent's leaf is still being read.
-		return w.page(root, nesting+depth+1, 0, nil, nil)
+		return w.page(root, nesting+depth+1, 0, []byte{}, nil)
 	}
 	inline := value[bucketHeader:]
 	if len(inline) < pageHeader || binary.LittleEndian.Uint16(inline[8:]) != flagLeaf {
@@ -322,6 +333,15 @@ func slice(b []byte, at int, pos []byte, n uint32) ([]byte, bool) {
 		return nil, false
 	}
 	return b[from:to:to], true
+}
+
+// behind checks that the bytes of entry i, whose header is at at and has its pos there, begin where those of the entry before end, the first's behind
+// all headers: so bbolt writes every page, and a count or length that is not what was written shows.
+func behind(id uint64, i int, b []byte, at, pos, begins int) error {
+	if from := at + int(binary.LittleEndian.Uint32(b[at+pos:])); from != begins {
+		return damage(id, "entry %d begins at byte %d instead of %d", i, from, begins)
+	}
+	return nil
 }
 
 func inOrder(id uint64, i int, key, low, high []byte) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -101,6 +102,59 @@ func TestWalkSeesWhatBboltSees(t *testing.T) {
 	}
 	if len(got) != want {
 		t.Errorf("%d entries; want %d", len(got), want)
+	}
+}
+
+// TestNothingThatBboltWritesIsDamaged has buckets grow, shrink and run empty, in trees of several levels, and looks at each state.
+func TestNothingThatBboltWritesIsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bolt.db")
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, PageSize: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rng := rand.New(rand.NewPCG(3, 4))
+	model := map[string]int{}
+	for round := range 400 {
+		fill := []float64{0.1, 0.5, 0.9, 1}[rng.IntN(4)]
+		keep, size := rng.IntN(4), []int{0, 3, 100, 3000}[rng.IntN(4)]
+		err := db.Update(func(tx *bbolt.Tx) error {
+			for _, name := range names {
+				b, err := tx.CreateBucketIfNotExists([]byte(name))
+				if err != nil {
+					return err
+				}
+				b.FillPercent = fill
+				for range rng.IntN(60) {
+					key := fmt.Sprintf("%04d", rng.IntN(400))
+					model[name+"/"+key] = size
+					if err := b.Put([]byte(key), make([]byte, size)); err != nil {
+						return err
+					}
+				}
+				for i := 0; keep == 0 && i < 400 || keep == 1 && i < 200; i++ { // all goes, or half
+					key := fmt.Sprintf("%04d", i)
+					delete(model, name+"/"+key)
+					if err := b.Delete([]byte(key)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := walk(b); err != nil || !maps.Equal(got, model) {
+			t.Fatalf("round %d: %v, %d entries; want %d", round, err, len(got), len(model))
+		}
+		if found, err := lookUp(b, model); err != nil || found != len(model) {
+			t.Fatalf("round %d, looked up: %v, %d entries; want %d", round, err, found, len(model))
+		}
 	}
 }
 
