@@ -29,11 +29,15 @@ func (m *migration) passes(t Tier, s score) bool {
 	return t == Hot || m.cut.passes(s, t == Warm)
 }
 
-// migrate runs m in key order, until ctx ends or another migration of the space is wanted. It holds no lock that a read needs
+// migrate runs the migration that is wanted, if one is, in key order, until ctx ends or another one is wanted. It holds no lock that a read needs
 // for longer than a look at a page.
-func (v *View) migrate(ctx context.Context, m *migration, pace *pacer) error {
-	v.moving.Store(true)
+func (v *View) migrate(ctx context.Context, pace *pacer) error {
+	v.moving.Store(true) // before it is wanted no more: see Stats
 	defer v.moving.Store(false)
+	m := v.wanted.Swap(nil)
+	if m == nil {
+		return nil
+	}
 	if err := v.trainIfWorth(ctx); err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (v *View) Stats() SpaceStats {
 		Histogram:    v.histogram(v.tiers.opts.Now()),
 		Desired:      v.desired(v.tiers.Settings().Policy, v.tiers.opts.Now()),
 		Dictionaries: len(v.codec.list()),
-		Migrating:    v.moving.Load() || v.wanted.Load() != nil,
+		Migrating:    v.wanted.Load() != nil || v.moving.Load(),
 		IndexBytes:   v.indexBytes(),
 		Hits:         v.hits.Load(), Misses: v.misses.Load(),
 	}

@@ -215,11 +215,7 @@ func (t *Tiers) migrations(ctx context.Context) {
 		case <-t.migrate:
 		}
 		for _, v := range t.open() {
-			plan := v.wanted.Swap(nil)
-			if plan == nil {
-				continue
-			}
-			if err := v.migrate(ctx, plan, pace); err != nil && ctx.Err() == nil && !v.closed.Load() && v.space.Err() == nil {
+			if err := v.migrate(ctx, pace); err != nil && ctx.Err() == nil && !v.closed.Load() && v.space.Err() == nil {
 				t.opts.Logger.Warn("a migration ended early; the next sweep goes on", "space", v.space.Name(), "error", err)
 			}
 		}
