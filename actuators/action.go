@@ -97,6 +97,8 @@ type Action struct {
 	Parts []PartID `json:"parts,omitempty"`
 	// MaintenanceOn says that we switched the drain on and must switch it off.
 	MaintenanceOn bool `json:"maintenance_on,omitempty"`
+	// Interrupted says that engramd stopped or died, and that the action ended only therefore: what was asked for is still to be done.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// RestartedValidation says that a crash has restarted the validation once already.
 	RestartedValidation bool `json:"restarted_validation,omitempty"`
 	Extended            bool `json:"extended,omitempty"`

@@ -42,7 +42,7 @@ func (r *run) leaveDrained(ctx context.Context) stage {
 	lasting, done := r.inGrace(ctx)
 	defer done()
 	r.maintenanceOff(lasting)
-	return r.end(lasting, Cancelled, fmt.Sprintf("nothing was changed: engramd stopped while draining (%v)", context.Cause(ctx)))
+	return r.end(lasting, Cancelled, fmt.Sprintf("nothing was changed: engramd stopped while draining (%v)", context.Cause(ctx)), interrupted)
 }
 
 func (r *run) drained(ctx context.Context) error {

@@ -29,8 +29,10 @@ func (r *run) recoverDraining(ctx context.Context) stage {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return r.end(ctx, Cancelled, "nothing was changed: engramd died while draining")
+	return r.end(ctx, Cancelled, "nothing was changed: engramd died while draining", interrupted)
 }
+
+func interrupted(a *Action) { a.Interrupted = true }
 
 // recoverApplying finds out how far the change got. A platform that does not answer is asked until
 // it does: nothing is guessed.
@@ -40,7 +42,7 @@ func (r *run) recoverApplying(ctx context.Context) stage {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil && !errors.Is(err, ErrNotFound):
-		return r.takeBack(fmt.Sprintf("engramd died while changing it, and it cannot be read: %v", err))
+		return r.takeBack(fmt.Sprintf("engramd died while changing it, and it cannot be read: %v", err), interrupted)
 	case err == nil && r.a.Resource.IsOperation(), r.a.irreversible():
 		return r.finishForward("engramd died while changing it")
 	}
@@ -52,7 +54,7 @@ func (r *run) recoverApplying(ctx context.Context) stage {
 		r.maintenanceOff(ctx)
 		return r.end(ctx, Superseded, r.somebodyElse(s))
 	}
-	return r.takeBack("engramd died while changing it")
+	return r.takeBack("engramd died while changing it", interrupted)
 }
 
 // recoverValidating watches the change from the start again, once.

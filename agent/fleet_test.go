@@ -407,7 +407,7 @@ func TestReleaseLeavesNothing(t *testing.T) {
 					t.Fatalf("release: %+v", got)
 				}
 				disturb(w)
-				w.pass(20 * time.Minute)
+				w.pass(40 * time.Minute) // what is not configured any more is watched for half an hour
 				w.pods(1000, 1000, 1000)
 				if left := w.fleet.Committed(); len(left) != 0 {
 					t.Errorf("marks are left: %v", left)

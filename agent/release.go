@@ -97,7 +97,7 @@ func (a *Agent) releaseOne(ctx context.Context, o journal.Original, by string) a
 		v.Detail = "frozen, and given back as soon as it can be: " + wait
 		return v
 	}
-	t.running[act.ID] = act // the release is remembered until the action is in the journal
+	t.running[act.ID] = act // the release is remembered until that has its answer
 	v.ActionID, v.Detail = act.ID, "under way: engramd explain "+act.ID+"; frozen: engramd unfreeze "+o.Target+" lets engramd act again"
 	return v
 }
@@ -124,10 +124,19 @@ func (a *Agent) releaseOnTurn(ctx context.Context, t *target) {
 		return
 	}
 	for _, o := range originals {
-		if by := t.releases[o.Resource]; by != "" {
+		if by := t.releases[o.Resource]; by != "" && !t.isReleasing(o.Resource) {
 			a.log.Debug("release goes on", "target", o.Target, "resource", o.Resource, "result", a.releaseOne(ctx, o, by).Detail)
 		}
 	}
+}
+
+func (t *target) isReleasing(r policy.Resource) bool {
+	for _, one := range t.running {
+		if one.Resource == r && one.Decision.Policy == releasePolicy {
+			return true
+		}
+	}
+	return false
 }
 
 // errReleased says that there is nothing to give back.

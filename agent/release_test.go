@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -238,5 +239,66 @@ func TestReleaseOfWhatWasUnset(t *testing.T) {
 		if got := w.release(); len(got) != 0 {
 			t.Errorf("release again: %+v", got)
 		}
+	})
+}
+
+// A release that engramd's own end interrupts, before or in the middle of its change, is taken up again: killed at any moment, or stopped while it waits.
+func TestReleaseInterrupted(t *testing.T) {
+	given := func(t *testing.T, interrupt func(w *world)) {
+		inEmptyWorld(t, "", func(w *world) {
+			s := busy(1000, 1.6)
+			s.Restart = []policy.Resource{policy.CPU}
+			w.driver.Add("app", s)
+			w.seesCPU()
+			w.edit("targets:", `maintenance_windows: [{name: night, cron: "0 0 * * *", duration: 6h, time_zone: UTC}]
+targets:`)
+			w.edit("    limits:", `    maintenance_window: night
+    health: {url: "http://app/health"}
+    drain: {enable: {url: "http://app/maintenance/enable"}, disable: {url: "http://app/maintenance/disable"}, status: {url: "http://app/maintenance"}, settle: 10s}
+    limits:`)
+			w.edit("max: 4, steps: [0.5, 1, 1.5, 2, 4, 8]", "max: 2")
+			w.start("agent.yaml")
+			w.pass(20 * time.Minute)
+			w.sized(2000, 1<<30)
+			interrupt(w)
+			w.start("agent.yaml")
+			w.pass(40 * time.Minute)
+			w.sized(1000, 1<<30)
+			if left := w.originals(); len(left) != 0 {
+				t.Errorf("originals are left: %v", left)
+			}
+			if who := w.driver.Maintenance("app"); who != "" {
+				t.Errorf("maintenance is on, by %s", who)
+			}
+			w.ended()
+		})
+	}
+	for name, at := range map[string]func(policy.Event) bool{
+		"draining": entered(actuators.Draining), "drained": told(policy.EventStep, "maintenance on"),
+		"applying": entered(actuators.Applying), "stopping": told(policy.EventStep, "stop app"), "creating": told(policy.EventStep, "create app"),
+		"verifying": entered(actuators.Verifying), "validating": entered(actuators.Validating), "committed": entered(actuators.Committed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			given(t, func(w *world) {
+				released := make(chan struct{})
+				go func() {
+					defer close(released)
+					time.Sleep(time.Second)
+					ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+					defer cancel()
+					_, _ = w.agent.Release(ctx, api.ReleaseRequest{All: true}) // the answer may never come
+				}()
+				w.killAt(name, at)
+				<-released
+			})
+		})
+	}
+	t.Run("stopped while draining", func(t *testing.T) {
+		given(t, func(w *world) {
+			w.driver.Hold("app", "ada", 2*time.Minute)
+			w.release()
+			w.pass(30 * time.Second)
+			w.stop()
+		})
 	})
 }

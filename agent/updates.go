@@ -50,8 +50,8 @@ func (a *Agent) takeUpdate(t *target, one actuators.Action, now time.Time) {
 		}
 		a.coolDown(t, one, now) // or it would be tried again at every tick
 	}
-	if one.Decision.Policy == releasePolicy {
-		a.logError("forget a release", a.putRelease(t, one.Resource, "")) // the action is in the journal
+	if one.Decision.Policy == releasePolicy && hasItsAnswer(one) {
+		a.logError("forget a release", a.putRelease(t, one.Resource, ""))
 	}
 	a.closeDecision(one)
 	a.metrics.Action(one)
@@ -103,6 +103,11 @@ func handled(one actuators.Action) bool {
 // touched reports whether an action got so far as to change the target.
 func touched(one actuators.Action) bool {
 	return slices.ContainsFunc(one.Times, func(x actuators.Transition) bool { return changed(x.State) })
+}
+
+// hasItsAnswer reports whether nobody needs to begin the action again: it is in effect, or has ended for a reason of its own.
+func hasItsAnswer(one actuators.Action) bool {
+	return one.State == actuators.Validating || actuators.Final(one.State) && (!one.Interrupted || one.State == actuators.Failed)
 }
 
 // noteChange begins the cooldowns, and the time before which samples are no evidence.
