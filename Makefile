@@ -117,8 +117,9 @@ bench: build ## the speed bounds of docs/benchmarks.md, measured
 sizing: ## the report of docs/sizing.md with its pictures: make sizing TRACES=<folder of recordings>
 	cd testenv/replay && $(GO) run . --docs $(CURDIR)/docs $(abspath $(wildcard $(TRACES)/*.csv))
 
-fuzz: ## every fuzz target for FUZZTIME (20s) each, and damaged pages of a base that nobody has chosen
+fuzz: ## every fuzz target for FUZZTIME (20s) each, and damaged pages and cuts of power that nobody has chosen (root, FUSE)
 	ENGRAMD_E2E=node ENGRAMD_FLIP_SEED=$$(date +%s) $(GO) test -count=1 -v -run TestE2EStructuralFlips ./node/store
+	ENGRAMD_E2E=node ENGRAMD_POWERCUT_SECONDS=300 $(GO) test -count=1 -v -run TestE2EPowerCut ./node/powerfail
 	@for pkg in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "$$pkg $$target"; \
