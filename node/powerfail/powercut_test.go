@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // left are looked at: everything answered is there, nothing is torn, and the node writes on. The next round begins with one of them.
 func TestE2EPowerCut(t *testing.T) {
 	need(t)
-	seconds := 30
+	seconds := 70
 	if s := os.Getenv("ENGRAMD_POWERCUT_SECONDS"); s != "" {
 		var err error
 		if seconds, err = strconv.Atoi(s); err != nil {
