@@ -125,7 +125,17 @@ func (c *Cluster) all() []*process {
 
 // start starts one of the cluster's programs, with its flags, where the cluster runs.
 func (c *Cluster) start(name string, flags ...string) (*process, error) {
-	cmd := exec.Command(filepath.Join(c.programs, name), flags...)
+	return c.launch(name, exec.Command(filepath.Join(c.programs, name), flags...))
+}
+
+// keep starts one of the cluster's programs as start does, and again whenever it fails, as the kubelet does with those of a control plane:
+// the scheduler ends itself when it finds its cache wrong, as after an API server that was away while pods came and went.
+func (c *Cluster) keep(name string, flags ...string) (*process, error) {
+	const again = `until "$@"; do echo "ended with $?: started again"; sleep 1; done`
+	return c.launch(name, exec.Command("/bin/sh", append([]string{"-c", again, "sh", filepath.Join(c.programs, name)}, flags...)...))
+}
+
+func (c *Cluster) launch(name string, cmd *exec.Cmd) (*process, error) {
 	cmd.Dir = c.env.Root
 	cmd.Env = append(os.Environ(), "PATH="+c.programs+":/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR="+c.env.path("tmp"))
 	return spawn(c.target(), cmd, filepath.Join(c.logs, name+".log"))

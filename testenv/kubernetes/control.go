@@ -147,14 +147,14 @@ func (c *Cluster) startControllers() error {
 	if err != nil {
 		return err
 	}
-	c.controllers, err = c.start("kube-controller-manager", "--kubeconfig", manager, "--leader-elect=false",
+	c.controllers, err = c.keep("kube-controller-manager", "--kubeconfig", manager, "--leader-elect=false",
 		"--use-service-account-credentials", "--service-account-private-key-file", c.env.path("accounts.key"),
 		"--root-ca-file", c.env.path("ca.crt"), "--node-monitor-period=1s", "--node-monitor-grace-period=6s",
 		"--bind-address=127.0.0.1", "--profiling=false")
 	if err != nil {
 		return err
 	}
-	c.scheduler, err = c.start("kube-scheduler", "--kubeconfig", scheduler, "--leader-elect=false",
+	c.scheduler, err = c.keep("kube-scheduler", "--kubeconfig", scheduler, "--leader-elect=false",
 		"--bind-address=127.0.0.1", "--profiling=false")
 	return err
 }

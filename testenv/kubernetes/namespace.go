@@ -29,7 +29,8 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	artifacts := testenv.Artifacts(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			if err := c.keep(made.Name, artifacts); err != nil {
+			t.Logf("testenv: %s", c.report(made.Name))
+			if err := c.save(made.Name, artifacts); err != nil {
 				t.Logf("testenv: keep what was in the namespace: %v", err)
 			}
 		}
@@ -73,8 +74,8 @@ func (c *Cluster) deleteNamespace(name string) error {
 	}
 }
 
-// keep writes what a namespace holds to files.
-func (c *Cluster) keep(namespace, dir string) error {
+// save writes what a namespace holds to files.
+func (c *Cluster) save(namespace, dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	pods, err := c.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
@@ -94,11 +95,11 @@ func (c *Cluster) keep(namespace, dir string) error {
 			return err
 		}
 	}
-	return c.keepLogs(namespace, dir)
+	return c.saveLogs(namespace, dir)
 }
 
-// keepLogs copies the logs of the namespace's containers, of earlier runs too, from the node's files.
-func (c *Cluster) keepLogs(namespace, dir string) error {
+// saveLogs copies the logs of the namespace's containers, of earlier runs too, from the node's files.
+func (c *Cluster) saveLogs(namespace, dir string) error {
 	files, err := filepath.Glob(c.env.path("log", "pods", namespace+"_*", "*", "*.log"))
 	if err != nil {
 		return err

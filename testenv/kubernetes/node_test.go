@@ -2,7 +2,10 @@ package kubernetes_test
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +65,38 @@ func TestE2EDeploymentRunsAndIsResized(t *testing.T) {
 			t.Errorf("%s was restarted %d times", pod.Name, n)
 		}
 	}
+}
+
+// A scheduler that ends by itself, as it does when its cache is wrong, is there again for the next pod.
+func TestE2ESchedulerIsStartedAgain(t *testing.T) {
+	c := kubernetes.Shared(t)
+	namespace := c.Namespace(t)
+	c.LoadWorkload(t, "", nil)
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := 0
+	for _, path := range commands {
+		content, _ := os.ReadFile(path) // it may have ended
+		program, flags, _ := strings.Cut(string(content), "\x00")
+		if filepath.Base(program) != "kube-scheduler" || !strings.Contains(flags, filepath.Dir(c.Kubeconfig())+"/") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed++
+	}
+	if killed != 1 {
+		t.Fatalf("killed %d schedulers, want 1", killed)
+	}
+	c.Apply(t, namespace, deployment)
+	c.AwaitPods(t, namespace, "app=engram", 3)
 }
 
 // The kubelet counts what containers use, for whoever may read nodes/metrics.

@@ -30,9 +30,16 @@ func (c *Cluster) Pods(t testing.TB, namespace, selector string) []corev1.Pod {
 // AwaitPods waits until exactly n pods have the label, and all are ready, and returns them.
 func (c *Cluster) AwaitPods(t testing.TB, namespace, selector string, n int) (pods []corev1.Pod) {
 	t.Helper()
+	ready := false
+	defer func() {
+		if !ready {
+			t.Logf("testenv: %s", c.report(namespace))
+		}
+	}()
 	testenv.Eventually(t, 90*time.Second, "the pods "+selector+" are ready", func() bool {
 		pods = c.Pods(t, namespace, selector)
-		return len(pods) == n && !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return !Ready(p) })
+		ready = len(pods) == n && !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return !Ready(p) })
+		return ready
 	})
 	return pods
 }
