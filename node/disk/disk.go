@@ -135,10 +135,28 @@ func (o *OS) MakeDir(dir string) error {
 }
 
 // SyncDir implements FS.
-func (o *OS) SyncDir(dir string) error {
-	d, err := o.root.Open(dir)
+func (o *OS) SyncDir(dir string) error { return o.sync(dir) }
+
+func (o *OS) sync(name string) error {
+	f, err := o.root.Open(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// SyncTree makes durable what is in dir, files and names, if there is such a directory. What a process that was killed had written and not
+// synced can be read by the next one, which would build upon it, and a cut could take it back.
+func (o *OS) SyncTree(dir string) error {
+	return fs.WalkDir(o.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name == dir:
+			return nil
+		case err != nil:
+			return err
+		case e.IsDir() || e.Type().IsRegular():
+			return o.sync(name)
+		}
+		return nil
+	})
 }

@@ -2,13 +2,17 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
 )
 
+// ErrUnsure: a file was replaced, and the sync of its name failed. A cut may leave the old one or the new one.
+var ErrUnsure = errors.New("what the disk has is unknown")
+
 // WriteWhole replaces the file name by one with the given bytes: after a cut there is the old one or the
-// new one.
+// new one. After an error the old one is there, unless it is ErrUnsure.
 func WriteWhole(fsys FS, name string, b []byte) error {
 	temp := name + ".new"
 	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -28,7 +32,10 @@ func WriteWhole(fsys FS, name string, b []byte) error {
 	if err := fsys.Rename(temp, name); err != nil {
 		return err
 	}
-	return fsys.SyncDir(path.Dir(name))
+	if err := fsys.SyncDir(path.Dir(name)); err != nil {
+		return fmt.Errorf("%w: sync the name of %s: %w", ErrUnsure, name, err)
+	}
+	return nil
 }
 
 // ReadWhole returns the bytes of the file name.

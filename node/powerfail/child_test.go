@@ -21,7 +21,7 @@ import (
 
 // Set in the environment of a child.
 const (
-	childMode = "ENGRAMD_POWERFAIL_CHILD" // write or check
+	childMode = "ENGRAMD_POWERFAIL_CHILD" // write, fill or check
 	childDir  = "ENGRAMD_POWERFAIL_DIR"
 	childNews = "ENGRAMD_POWERFAIL_EXPECT" // the file that tells a checking child what to find
 )
@@ -52,32 +52,61 @@ func child(mode, dir string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
-	if mode == "write" {
+	switch mode {
+	case "write":
 		err = write(ctx, n)
-	} else {
+	case "fill":
+		err = fill(ctx, n)
+	default:
 		err = check(ctx, n)
 	}
 	cancel()
 	return errors.Join(err, <-done, n.Close())
 }
 
+var telling sync.Mutex
+
+// tell writes a line for the parent.
+func tell(format string, args ...any) {
+	telling.Lock()
+	defer telling.Unlock()
+	if _, err := fmt.Fprintf(os.Stdout, format+"\n", args...); err != nil {
+		os.Exit(1)
+	}
+}
+
+// fill writes into every space that there is, until the log has let go of some segments. It makes no new files.
+func fill(ctx context.Context, n *noden.Node) error {
+	for _, s := range n.Store().Spaces() {
+		if s.Name == "default" {
+			continue
+		}
+		if _, err := n.Remember(ctx, s.Name, noden.Memory{ID: "first", Content: s.Name}); err != nil {
+			return err
+		}
+		tell("filled %s", s.Name)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range 300 {
+		id := fmt.Sprintf("f%d", i)
+		tell("try %s 1", id)
+		if err := take(ctx, n, id, 1, contentOf(1, rng)); err != nil {
+			return err
+		}
+		tell("ok %s 1", id)
+	}
+	return n.Store().Checkpoint(ctx)
+}
+
 // write writes until it cannot.
 func write(ctx context.Context, n *noden.Node) error {
-	var mu sync.Mutex
-	tell := func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		if _, err := fmt.Fprintf(os.Stdout, format+"\n", args...); err != nil {
-			os.Exit(1)
-		}
-	}
 	tell("up")
 	var wg sync.WaitGroup
 	errs := make(chan error, 8)
 	for range 5 {
-		wg.Go(func() { errs <- remember(ctx, n, tell) })
+		wg.Go(func() { errs <- remember(ctx, n) })
 	}
-	wg.Go(func() { errs <- makeSpaces(ctx, n, tell) })
+	wg.Go(func() { errs <- makeSpaces(ctx, n) })
 	wg.Go(func() { errs <- compact(ctx, n) })
 	wg.Wait()
 	close(errs)
@@ -88,9 +117,7 @@ func write(ctx context.Context, n *noden.Node) error {
 	return all
 }
 
-type teller func(format string, args ...any)
-
-func remember(ctx context.Context, n *noden.Node, tell teller) error {
+func remember(ctx context.Context, n *noden.Node) error {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), 1))
 	before := ""
 	for {
@@ -152,7 +179,7 @@ func vectorAt(step int) []float32 {
 }
 
 // makeSpaces makes spaces, with a memory in each.
-func makeSpaces(ctx context.Context, n *noden.Node, tell teller) error {
+func makeSpaces(ctx context.Context, n *noden.Node) error {
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("s%x", rand.Uint64())
 		if err := whileFull(func() error { _, err := n.Store().Create(name, 0); return err }); err != nil {

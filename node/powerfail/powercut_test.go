@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestE2EPowerCut cuts the power under a node that writes, compacts and makes spaces, again and again on the same disk. After each cut several disks that it may have
-// left are looked at: everything answered is there, nothing is torn, and the node writes on. The next round begins with one of them.
+// TestE2EPowerCut cuts the power under a node that writes, compacts and makes spaces, again and again on the same disk. Before that the node may be killed, and
+// started again on what the kernel has of the disk. After each cut several disks that it may have left are looked at: everything answered is there, nothing is
+// torn, and the node writes on. The next round begins with one of them.
 func TestE2EPowerCut(t *testing.T) {
 	need(t)
 	seconds := 70
@@ -46,9 +48,7 @@ func TestE2EPowerCut(t *testing.T) {
 	for time.Now().Before(end) && !t.Failed() {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("%x", seed), func(t *testing.T) {
-			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powercut.New(), account: account{
-				Tried: map[string]int{}, Answered: map[string]int{}, Links: map[string]string{}, Spaces: map[string]string{},
-			}}
+			h := newHistory(t, seed)
 			for range 6 {
 				if h.round(); t.Failed() || time.Now().After(end) {
 					break
@@ -61,6 +61,57 @@ func TestE2EPowerCut(t *testing.T) {
 	t.Logf("%d cuts, %d memories answered", rounds, answered)
 	if answered < 10*rounds {
 		t.Errorf("only %d memories were answered in %d rounds: this tested nothing", answered, rounds)
+	}
+}
+
+// TestE2EKilledBeforeANameIsDurable: a file was replaced, and the node killed before it had synced the new name, which the next one sees all the same.
+// What that builds upon it must be there after a cut.
+func TestE2EKilledBeforeANameIsDurable(t *testing.T) {
+	need(t)
+	for what, names := range map[string]struct {
+		name  string
+		times int // until it is the one
+	}{
+		"a compacted base":               {"data/spaces/1/base.db", 9}, // not one of the first: the vectors have their file by then
+		"a catalog that has a new space": {"data/catalog.json", 4},     // each space gets an id before
+	} {
+		t.Run(what, func(t *testing.T) {
+			for seed := range uint64(4) {
+				h := newHistory(t, seed)
+				kill := make(chan struct{}, 1)
+				var dying atomic.Bool
+				left := names.times
+				h.disk.Fault = func(op powercut.Op) error {
+					if dying.Load() {
+						return powercut.ErrGone
+					}
+					if op.Kind == "syncdir" && left == 0 {
+						dying.Store(true)
+						kill <- struct{}{}
+						return powercut.ErrGone
+					}
+					if op.Kind == "rename" && op.To == names.name {
+						left--
+					}
+					return nil
+				}
+				at := t.TempDir()
+				v, unmount := mount(t, h.disk, nil, at)
+				if !h.live("write", at, nil, kill, false) {
+					t.Fatal("it was not killed")
+				}
+				h.disk.Fault = nil
+				h.live("fill", at, nil, nil, true)
+				h.dirs = v.directories()
+				unmount()
+				if h.account.Answered["f299"] != 1 {
+					t.Fatal("nothing was built upon it")
+				}
+				if h.cut(at, "cut after a kill"); t.Failed() {
+					return
+				}
+			}
+		})
 	}
 }
 
@@ -84,6 +135,12 @@ type history struct {
 	rounds  int
 }
 
+func newHistory(t *testing.T, seed uint64) *history {
+	return &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powercut.New(), account: account{
+		Tried: map[string]int{}, Answered: map[string]int{}, Links: map[string]string{}, Spaces: map[string]string{},
+	}}
+}
+
 // round writes until the power is cut, and looks at what that may leave.
 func (h *history) round() {
 	t := h.t
@@ -92,31 +149,54 @@ func (h *history) round() {
 	after := 1 + h.rng.IntN(1500) // operations
 	ill := h.illness(after)
 	cut := make(chan struct{})
+	kill := make(chan struct{}, 1)
+	kills := 0
+	if !ill.fatal { // else the kernel has what a failed sync lost, and says that it is durable
+		kills = h.rng.IntN(3)
+	}
+	every := 1 + after/(kills+1)
+	var dying atomic.Bool
 	var once sync.Once
 	n := 0
 	h.disk.Fault = func(op powercut.Op) error { // one at a time
+		if dying.Load() {
+			return powercut.ErrGone
+		}
 		if n++; n > after {
 			once.Do(func() { close(cut) })
 			return syscall.EIO
+		}
+		if n%every == 0 { // killed before this operation
+			dying.Store(true)
+			kill <- struct{}{}
+			return powercut.ErrGone
 		}
 		return ill.of(n, op)
 	}
 	at := t.TempDir()
 	v, unmount := mount(t, h.disk, h.dirs, at)
-	h.write(at, cut, ill.fatal)
+	for h.live("write", at, cut, kill, ill.fatal) {
+		dying.Store(false)
+	}
 	h.dirs = v.directories()
 	unmount()
 	if t.Failed() {
 		return
 	}
+	h.cut(at, fmt.Sprintf("round %d, cut after %d operations, killed %d times before, %s", h.rounds, after, kills, ill.name))
+}
+
+// cut cuts the power, and looks at what that may leave; the disk is one of those then.
+func (h *history) cut(at, when string) {
+	h.t.Helper()
 	var left *powercut.Disk
 	for range 3 {
 		left = h.disk.Cut(h.disk.Ops(), h.rng)
-		_, unmount := mount(t, left, h.dirs, at)
+		_, unmount := mount(h.t, left, h.dirs, at)
 		out, err := h.command("check", at).CombinedOutput()
 		unmount()
 		if err != nil {
-			t.Errorf("round %d, cut after %d operations, %s: %v\n%.6000s", h.rounds, after, ill.name, err, out)
+			h.t.Errorf("%s: %v\n%.6000s", when, err, out)
 			h.keep(left)
 			return
 		}
@@ -166,9 +246,9 @@ func (h *history) illness(after int) *illness {
 	log := func(op powercut.Op) bool { return strings.Contains(op.Name, "/wal") }
 	// Their blocks are there since the file was made: disks that fill up do not refuse them, but file systems that copy on write may.
 	meta := func(op powercut.Op) bool {
-		return op.Kind == "write" && op.Off < int64(2*os.Getpagesize()) && strings.Contains(op.Name, "/base.db") // whatever it was called first
+		return op.Kind == "write" && op.Off < 2*16<<10 && strings.Contains(op.Name, "/base.db") // whatever it was called first
 	}
-	switch h.rng.IntN(7) {
+	switch h.rng.IntN(8) {
 	case 0, 1:
 		i.name, i.errno, i.last = "a full disk", syscall.ENOSPC, i.first+h.rng.IntN(100)
 		i.hits = func(op powercut.Op) bool {
@@ -183,15 +263,18 @@ func (h *history) illness(after int) *illness {
 	case 4:
 		i.name, i.errno, i.fatal = "a meta page that finds no room", syscall.ENOSPC, true
 		i.hits = meta
+	case 5:
+		i.name, i.errno, i.fatal = "a failed sync of the catalog's name", syscall.EIO, true
+		i.hits = func(op powercut.Op) bool { return op.Kind == "syncdir" && op.Name == "data" }
 	}
 	return i
 }
 
-// write runs a child that writes until cut, and notes what it says. It may end before if mortal, or if it never had room to begin.
-func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
+// live runs a child until it is cut or killed, and notes what it says; killed tells which. It may end before if mortal, or if it never had room to begin.
+func (h *history) live(mode, at string, cut, kill <-chan struct{}, mortal bool) (killed bool) {
 	t := h.t
 	t.Helper()
-	cmd := h.command("write", at)
+	cmd := h.command(mode, at)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -202,12 +285,19 @@ func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
-	killed := make(chan struct{})
+	over := make(chan struct{})
 	go func() {
-		defer close(killed)
+		defer close(over)
 		select {
 		case <-cut:
+		case <-kill:
+			killed = true
 		case <-ended:
+			select {
+			case <-kill: // it learnt of it before the signal came
+				killed = true
+			default:
+			}
 		case <-time.After(60 * time.Second):
 			complaint.WriteString("no cut within a minute")
 		}
@@ -217,11 +307,15 @@ func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 		h.note(strings.Fields(lines.Text()))
 	}
 	close(ended)
-	<-killed
+	<-over
 	err = cmd.Wait()
 	select {
 	case <-cut:
+		killed = false
 	default:
+		if killed {
+			break
+		}
 		unborn := len(h.account.Tried) == 0 && strings.Contains(complaint.String(), syscall.ENOSPC.Error()) // without room for its first files a node does not start
 		if !mortal && !unborn {
 			t.Errorf("round %d: the child ended before the cut: %v\n%.4000s", h.rounds, err, complaint.String())
@@ -233,6 +327,7 @@ func (h *history) write(at string, cut <-chan struct{}, mortal bool) {
 	if s := complaint.String(); strings.Contains(s, "panic:") || strings.Contains(s, "fatal error:") || strings.Contains(s, "DATA RACE") {
 		t.Errorf("round %d: the child died:\n%.6000s", h.rounds, s)
 	}
+	return killed && !t.Failed()
 }
 
 // note takes a line of the child, which writes each with one call: none is cut.

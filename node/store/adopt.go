@@ -27,7 +27,7 @@ func (st *Store) Adopt(ctx context.Context, name string, dimension int, fill fun
 	}
 	old, err := st.swap(e, s)
 	if err != nil {
-		return nil, errors.Join(err, s.close(), removeAll(st.opts.FS.Path(spaceDir(e.ID))))
+		return nil, st.discard(e, errors.Join(err, s.close()))
 	}
 	if old != nil {
 		old.replaced.Store(true)
@@ -43,10 +43,9 @@ func (st *Store) reserve(name string, dimension int) (entry, error) {
 	c := st.catalog.clone()
 	e := entry{ID: c.NextID, Name: name, Dimension: dimension, CreatedAt: st.opts.Now().UTC()}
 	c.NextID++
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return e, err
 	}
-	st.catalog = c
 	return e, nil
 }
 
@@ -127,10 +126,14 @@ func (st *Store) swap(e entry, s *Space) (old *Space, err error) {
 		old = st.byID[before.ID]
 	}
 	c.Spaces = append(c.Spaces, e)
-	if err := c.write(st.opts.FS); err != nil {
+	// The log may have let go of more since the space began, which no checkpoint knew of.
+	w := baseWriter{space: s, state: s.state}
+	if err := w.commit(st.applied.Load(), nil); err != nil {
+		return nil, room(err)
+	}
+	if err := st.replace(c); err != nil {
 		return nil, err
 	}
-	st.catalog = c
 	if old != nil {
 		delete(st.byID, old.id)
 	}

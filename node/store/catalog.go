@@ -68,10 +68,41 @@ func (c catalog) write(fsys disk.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.WriteWhole(fsys, catalogFile, append(sealed, '\n')); err != nil {
+	err = disk.WriteWhole(fsys, catalogFile, append(sealed, '\n'))
+	switch {
+	case errors.Is(err, disk.ErrUnsure):
+		return fmt.Errorf("%w: write catalog: %w", ErrReadOnly, err)
+	case err != nil:
 		return room(fmt.Errorf("write catalog: %w", err))
 	}
 	return nil
+}
+
+// replace makes c the catalog. Whoever calls it holds mu. After an error the disk has the old one, unless it is ErrReadOnly: then it may have
+// either, and nothing may be built upon one of them, or removed that the other names.
+func (st *Store) replace(c catalog) error {
+	if p := st.broken.Load(); p != nil {
+		return *p
+	}
+	err := c.write(st.opts.FS)
+	if err == nil && st.opts.atCatalog != nil {
+		err = st.opts.atCatalog()
+	}
+	if errors.Is(err, ErrReadOnly) {
+		st.broken.CompareAndSwap(nil, &err)
+	}
+	if err == nil {
+		st.catalog = c
+	}
+	return err
+}
+
+// discard removes the files of a space that did not get into the catalog, because of err.
+func (st *Store) discard(e entry, err error) error {
+	if errors.Is(err, ErrReadOnly) {
+		return err // it may have got there, or the next start sweeps
+	}
+	return errors.Join(err, removeAll(st.opts.FS.Path(spaceDir(e.ID))))
 }
 
 // clone returns a copy that may be changed.

@@ -39,7 +39,12 @@
 //
 // A write that finds no room is ErrFull, is as if it had never been, and may be tried again; reads go on, and so does a store that is opened on
 // a full disk. A sync that fails is never retried: what the disk has is unknown, and everything that writes is ErrReadOnly until
-// a restart.
+// a restart. So it is after a catalog whose name was not synced: a cut may leave the old one or the new one.
+//
+// # Killed
+//
+// What a process that was killed had written and not synced is in the kernel's cache, where the next one sees it and builds upon it. Open syncs what it
+// will read before, files and names.
 //
 // # Compaction
 //

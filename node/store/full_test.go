@@ -1,9 +1,12 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -146,6 +149,76 @@ func TestAFailedSyncOfABaseIsNeverRetried(t *testing.T) {
 				compare(t, live(t, dir, nil).space("default"), model)
 			})
 		}
+	}
+}
+
+// TestACatalogOfUnknownState: a catalog whose name was not synced may be there after a cut, or the one before it. Nothing is built upon either, and
+// nothing goes that one of them names.
+func TestACatalogOfUnknownState(t *testing.T) {
+	create := func(l *life, _ []byte) error { _, err := l.Create("new", 0); return err }
+	for name, replace := range map[string]func(*life, []byte) error{
+		"create":    create,
+		"create id": create,
+		"drop":      func(l *life, _ []byte) error { return l.Drop(t.Context(), "other") },
+		"alias":     func(l *life, _ []byte) error { return l.Alias("second", "other") },
+		"dimension": func(l *life, _ []byte) error { return l.space("other").FixDimension(7) },
+		"adopt": func(l *life, base []byte) error {
+			_, err := l.Adopt(t.Context(), "other", 0, func(dir string) error { return os.WriteFile(filepath.Join(dir, "base.db"), base, 0o600) })
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			let := map[string]int{"create": 1, "adopt": 1}[name] // their first write gives out an id
+			ill := false
+			l := live(t, dir, func(o *store.Options) {
+				o.AtCatalog(func() error {
+					if !ill {
+						return nil
+					}
+					if let--; let >= 0 {
+						return nil
+					}
+					ill = false
+					return fmt.Errorf("%w: %w", store.ErrReadOnly, syscall.EIO)
+				})
+			})
+			other, s, model := l.space("other"), l.space("default"), map[string]string{}
+			do(t, other, put("a", "1"))
+			checkpoint(t, l)
+			var base bytes.Buffer
+			if _, err := other.CopyBase(&base, nil); err != nil {
+				t.Fatal(err)
+			}
+			ill = true
+			if err := replace(l, base.Bytes()); !errors.Is(err, store.ErrReadOnly) {
+				t.Fatalf("%v; want ErrReadOnly", err)
+			}
+			if ill {
+				t.Fatal("no catalog was written")
+			}
+			for i := range 300 { // some segments of the log
+				id := fmt.Sprint("m", i)
+				if r, err := s.Apply(t.Context(), []store.Change{put(id, strings.Repeat(id, 200))}); err == nil && r[0].Err == nil {
+					model[id] = strings.Repeat(id, 200)
+				}
+			}
+			if _ = l.Checkpoint(t.Context()); len(model) > 0 {
+				t.Errorf("%d changes were taken; want none", len(model))
+			}
+			after := live(t, crashed(t, dir), nil)
+			for _, s := range after.Spaces() {
+				if s.Err != nil {
+					t.Errorf("space %s: %v", s.Name, s.Err)
+				}
+			}
+			compare(t, after.space("default"), model)
+			if s, err := after.Space("other"); err == nil {
+				compare(t, s, map[string]string{"a": "1"})
+			} else if name != "drop" {
+				t.Error(err)
+			}
+		})
 	}
 }
 

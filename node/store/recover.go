@@ -177,6 +177,9 @@ func (st *Store) release(ctx context.Context, lsn uint64) error {
 	if !st.log.Releasable(lsn) {
 		return st.log.TrimKept()
 	}
+	if p := st.broken.Load(); p != nil {
+		return *p // what was to be durable may not be, and the log has it
+	}
 	for _, s := range st.open() {
 		if err := s.advance(ctx, lsn); err != nil {
 			return err

@@ -92,20 +92,18 @@ func (st *Store) Create(name string, dimension int) (*Space, error) {
 	c := st.catalog.clone()
 	e := entry{ID: c.NextID, Name: name, Dimension: dimension, CreatedAt: st.opts.Now().UTC()}
 	c.NextID++
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return nil, err
 	}
-	st.catalog = c
 	s, err := st.begin(e)
 	if err != nil {
 		return nil, errors.Join(err, removeAll(st.opts.FS.Path(spaceDir(e.ID))))
 	}
 	c = c.clone()
 	c.Spaces = append(c.Spaces, e)
-	if err := c.write(st.opts.FS); err != nil {
-		return nil, errors.Join(err, s.close(), removeAll(st.opts.FS.Path(spaceDir(e.ID))))
+	if err := st.replace(c); err != nil {
+		return nil, st.discard(e, errors.Join(err, s.close()))
 	}
-	st.catalog = c
 	st.spaces[name], st.byID[e.ID] = s, s
 	return s, nil
 }
@@ -165,10 +163,9 @@ func (s *Space) FixDimension(n int) error {
 		return &record.InvalidError{Field: "vector", Reason: fmt.Sprintf("has %d numbers; this space has %d", n, e.Dimension)}
 	}
 	e.Dimension = n
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return err
 	}
-	st.catalog = c
 	return nil
 }
 
@@ -190,10 +187,9 @@ func (st *Store) Alias(name, target string) error {
 	default:
 		c.Aliases[name] = target
 	}
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return err
 	}
-	st.catalog = c
 	return nil
 }
 
@@ -251,10 +247,9 @@ func (st *Store) bury(name string) (*Space, error) {
 			delete(c.Aliases, alias)
 		}
 	}
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return nil, err
 	}
-	st.catalog = c
 	s := st.byID[e.ID]
 	delete(st.spaces, name)
 	delete(st.byID, e.ID)
@@ -270,10 +265,9 @@ func (st *Store) sweep(id record.SpaceID) error {
 	defer st.mu.Unlock()
 	c := st.catalog.clone()
 	c.Spaces = slices.DeleteFunc(c.Spaces, func(e entry) bool { return e.ID == id && e.Deleted })
-	if err := c.write(st.opts.FS); err != nil {
+	if err := st.replace(c); err != nil {
 		return err
 	}
-	st.catalog = c
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/engramd/engramd/node/record"
@@ -106,6 +107,41 @@ func TestAdopt(t *testing.T) {
 	if names, err := os.ReadDir(filepath.Join(dir, "spaces")); err != nil || len(names) != 1 {
 		t.Errorf("directories %v, %v; want that of the restored one", names, err)
 	}
+}
+
+// TestAdoptBesideCheckpoints: what the log lets go of while a space is on its way into the catalog does not make it look older than the log.
+func TestAdoptBesideCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	var beside func()
+	l := live(t, dir, func(o *store.Options) {
+		o.AtCommit(func() error {
+			if do := beside; do != nil {
+				beside = nil
+				do()
+			}
+			return nil
+		})
+	})
+	s, other := l.space("default"), l.space("other")
+	do(t, s, put("a", "1"))
+	checkpoint(t, l)
+	var snapshot bytes.Buffer
+	if _, err := s.CopyBase(&snapshot, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Adopt(t.Context(), "default", 0, func(dir string) error {
+		beside = func() { // the space's beginning is being written, as of an LSN
+			for range 40 {
+				do(t, other, put("b", strings.Repeat("text ", 1000)))
+			}
+			checkpoint(t, l)
+		}
+		return os.WriteFile(filepath.Join(dir, "base.db"), snapshot.Bytes(), 0o600)
+	})
+	if err != nil || beside != nil {
+		t.Fatalf("%v, or nothing happened beside", err)
+	}
+	compare(t, live(t, crashed(t, dir), nil).space("default"), map[string]string{"a": "1"})
 }
 
 func TestRecodeAndMeta(t *testing.T) {

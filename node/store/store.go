@@ -35,6 +35,8 @@ type Options struct {
 
 	atStep   func(step string) error // of a compaction; of tests
 	atCommit func() error            // of a base; of tests
+	// atCatalog, if not nil, is how a replacement of the catalog ends; of tests
+	atCatalog func() error
 }
 
 func (o Options) withDefaults() Options {
@@ -141,7 +143,16 @@ func Open(opts Options) (*Store, error) {
 	return st, nil
 }
 
+// settle makes durable what will be read: bases, their names, the catalog's. The log looks after itself.
+func (st *Store) settle() error {
+	return errors.Join(st.opts.FS.SyncDir("."), st.opts.FS.SyncTree("spaces"))
+}
+
 func (st *Store) read() error {
+	if err := st.settle(); err != nil {
+		readOnly := fmt.Errorf("%w: sync what the last run left: %w", ErrReadOnly, err)
+		st.broken.Store(&readOnly)
+	}
 	var err error
 	if st.catalog, err = readCatalog(st.opts.FS); err != nil {
 		return err
@@ -151,7 +162,10 @@ func (st *Store) read() error {
 	}
 	for _, e := range slices.Clone(st.catalog.Spaces) {
 		if e.Deleted {
-			if err := st.sweep(e.ID); err != nil {
+			if st.broken.Load() == nil {
+				err = st.sweep(e.ID)
+			}
+			if err != nil {
 				return err
 			}
 			continue

@@ -33,12 +33,15 @@ func (r *recovery) hole(first, last uint64) error {
 }
 
 // settle makes what was read durable (a process that was killed may have left it in the page cache: a reader
-// could see it now, and a power cut take it back), and sets unused segments aside.
+// could see it now, and a power cut take it back), names as well as bytes, and sets unused segments aside.
 func (r *recovery) settle() error {
 	l := r.log
 	read := l.sealed
 	l.sealed = nil
-	var err error
+	err := l.opts.FS.SyncDir(l.opts.Dir)
+	if err != nil {
+		err = fmt.Errorf("sync the log's directory: %w", err)
+	}
 	for _, s := range read {
 		if s.last <= r.floor { // nothing in it, or nothing that is not safe elsewhere
 			err = errors.Join(err, l.retire(s))

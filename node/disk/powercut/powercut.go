@@ -8,6 +8,7 @@
 package powercut
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"path"
@@ -21,11 +22,14 @@ import (
 
 const sector = 512
 
+// ErrGone is the error of an operation that was never asked for: a sync has not failed, there was none.
+var ErrGone = errors.New("the process is gone")
+
 // A Disk implements disk.FS.
 type Disk struct {
 	// Room is how many bytes files may take together; zero: any number.
 	Room int64
-	// Fault is asked before each operation, if set; its error is the operation's.
+	// Fault is asked before each operation, if set; its error is the operation's. One of ErrGone: who asks for it was killed before.
 	Fault func(op Op) error
 
 	mu    sync.Mutex
@@ -61,7 +65,7 @@ func (d *Disk) Ops() int {
 func (d *Disk) do(op Op) error {
 	if d.Fault != nil {
 		if err := d.Fault(op); err != nil {
-			if op.Kind == "sync" {
+			if op.Kind == "sync" && !errors.Is(err, ErrGone) {
 				op.Kind = "failed sync"
 				d.ops = append(d.ops, op)
 			}
