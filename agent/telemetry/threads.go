@@ -111,19 +111,23 @@ func (t *threads) read(at time.Time) (threadTime, threadCounts, error) {
 		return threadTime{}, threadCounts{}, errors.New("the kernel does not count what threads do")
 	}
 	if t.last != nil && over > 0 {
-		counts.busiest = t.add(times) / over.Seconds()
+		counts.busiest = t.add(times, over) / over.Seconds()
 	}
 	t.at, t.last, t.now = at, times, counts
 	return t.sums, counts, nil
 }
 
 // add adds what the threads did since the last reading, and returns the seconds that the busiest ran. A
-// thread that was not there then began with zero; so did one whose counts are smaller, whose id is another's.
-func (t *threads) add(times map[threadKey]threadTime) (busiest float64) {
+// thread that was not there then began with zero; so did one whose counts are smaller, whose id is another's. One that has more time behind it
+// than there was is not new: the kernel's list leaves threads out where one ends at which it stands. What it did since is unknown.
+func (t *threads) add(times map[threadKey]threadTime, over time.Duration) (busiest float64) {
 	for key, now := range times {
-		before := t.last[key]
+		before, there := t.last[key]
 		if now.run < before.run || now.wait < before.wait {
 			before = threadTime{}
+		}
+		if !there && now.run+now.wait > over {
+			before = now
 		}
 		ran := now.run - before.run
 		t.sums.run += ran

@@ -86,6 +86,13 @@ func TestThreadsAreFollowed(t *testing.T) {
 	now = now.Add(time.Millisecond) // too soon for another reading
 	x.thread(10, 10, 7, 1.5, "D", 20)
 	read(11.5, 2.75, 0.05, 3, 0)
+
+	now = now.Add(10 * time.Second)
+	x.thread(10, 11, 13, 1, "S") // it was there all the time, and not among those that were listed
+	read(12.5, 2.75, 1/10.001, 4, 1)
+	now = now.Add(10 * time.Second)
+	x.thread(10, 11, 17, 2, "S")
+	read(16.5, 3.75, 0.4, 4, 1)
 }
 
 // What cannot be read is absent: no process, no counts, more threads than are looked at, nonsense.

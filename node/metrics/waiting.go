@@ -4,29 +4,32 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/engramd/engramd/node/threads"
 )
 
 // waiting adds up how long the threads of this process were ready and waited for a core. Threads come and go: what each
 // waited since the look before is added, so that the sum never goes back.
 type waiting struct {
 	mu   sync.Mutex
-	last map[string]time.Duration // by thread
+	last map[int]time.Duration // by thread
 	sum  time.Duration
 }
 
 // look reads the scheduler's counts below root, and returns the sum; nil where the kernel does not count.
 func (w *waiting) look(root string) *time.Duration {
 	dir := filepath.Join(root, "proc/self/task")
-	entries, err := os.ReadDir(dir)
+	ids, err := threads.IDs(dir)
 	if err != nil {
 		return nil
 	}
-	now, counts := make(map[string]time.Duration, len(entries)), false
-	for _, e := range entries {
-		text, err := os.ReadFile(filepath.Join(dir, e.Name(), "schedstat"))
+	now, counts := make(map[int]time.Duration, len(ids)), false
+	for _, id := range ids {
+		text, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(id), "schedstat"))
 		if err != nil {
 			continue // it has ended, or nobody counts
 		}
@@ -35,7 +38,7 @@ func (w *waiting) look(root string) *time.Duration {
 			continue
 		}
 		counts = counts || ran > 0
-		now[e.Name()] = time.Duration(waited)
+		now[id] = time.Duration(waited)
 	}
 	if !counts {
 		return nil

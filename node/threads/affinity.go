@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,7 +52,7 @@ func setAffinity(tid int, cpus CPUs) error {
 // Tasks returns the cores that each thread of the process is allowed, by thread id, as /proc tells. Root is where proc is.
 func Tasks(root string) (map[int]CPUs, error) {
 	dir := filepath.Join(root, "proc/self/task")
-	tids, err := taskIDs(dir)
+	tids, err := IDs(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,22 @@ func Tasks(root string) (map[int]CPUs, error) {
 	return out, nil
 }
 
-func taskIDs(dir string) ([]int, error) {
+// maxLists is how often the threads are listed before a list is taken that may lack some.
+const maxLists = 100
+
+// IDs lists the threads of a process in dir, its task directory below /proc. The kernel ends its list early where the thread ends at which it
+// stands, so they are listed until nobody has ended between two lists.
+func IDs(dir string) (tids []int, err error) {
+	for range maxLists {
+		before := tids
+		if tids, err = listTasks(dir); err != nil || len(before) > 0 && slices.Equal(before, tids) {
+			return tids, err
+		}
+	}
+	return tids, nil
+}
+
+func listTasks(dir string) ([]int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -100,7 +116,7 @@ func maskOthers(set affinity, cpus CPUs, except map[int]bool) error {
 	done := map[int]bool{}
 	for fresh := true; fresh; {
 		fresh = false
-		tids, err := taskIDs("/proc/self/task")
+		tids, err := IDs("/proc/self/task")
 		if err != nil {
 			return fmt.Errorf("threads of this process: %w", err)
 		}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/engramd/engramd/node/threads"
 )
 
 // A Task is a thread of a process, as the kernel tells.
@@ -25,13 +27,13 @@ type Task struct {
 func Tasks(t testing.TB, pid int) []Task {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/task", pid)
-	entries, err := os.ReadDir(dir)
+	ids, err := threads.IDs(dir)
 	if err != nil {
 		t.Fatalf("testenv/node: %v", err)
 	}
 	var all []Task
-	for _, e := range entries {
-		one, err := task(filepath.Join(dir, e.Name()))
+	for _, id := range ids {
+		one, err := task(filepath.Join(dir, strconv.Itoa(id)))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue
 		}
