@@ -135,19 +135,22 @@ func (o *OS) MakeDir(dir string) error {
 }
 
 // SyncDir implements FS.
-func (o *OS) SyncDir(dir string) error { return o.sync(dir) }
+func (o *OS) SyncDir(dir string) error { return o.with(dir, (*os.File).Sync) }
 
-func (o *OS) sync(name string) error {
+func (o *OS) with(name string, do func(*os.File) error) error {
 	f, err := o.root.Open(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(do(f), f.Close())
 }
 
 // SyncTree makes durable what is in dir, files and names, if there is such a directory. What a process that was killed had written and not
 // synced can be read by the next one, which would build upon it, and a cut could take it back.
-func (o *OS) SyncTree(dir string) error {
+func (o *OS) SyncTree(dir string) error { return o.walk(dir, (*os.File).Sync) }
+
+// walk does something with dir, if there is one, and the files and directories in it.
+func (o *OS) walk(dir string, do func(*os.File) error) error {
 	return fs.WalkDir(o.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && name == dir:
@@ -155,7 +158,7 @@ func (o *OS) SyncTree(dir string) error {
 		case err != nil:
 			return err
 		case e.IsDir() || e.Type().IsRegular():
-			return o.sync(name)
+			return o.with(name, do)
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ import (
 
 // Set in the environment of a child.
 const (
-	childMode = "ENGRAMD_POWERFAIL_CHILD" // write, fill or check
+	childMode = "ENGRAMD_POWERFAIL_CHILD" // write, fill, rest or check
 	childDir  = "ENGRAMD_POWERFAIL_DIR"
 	childNews = "ENGRAMD_POWERFAIL_EXPECT" // the file that tells a checking child what to find
 )
@@ -56,7 +57,9 @@ func child(mode, dir string) error {
 	case "write":
 		err = write(ctx, n)
 	case "fill":
-		err = fill(ctx, n)
+		err = fill(ctx, n, dir)
+	case "rest":
+		err = n.Store().Checkpoint(ctx)
 	default:
 		err = check(ctx, n)
 	}
@@ -75,8 +78,11 @@ func tell(format string, args ...any) {
 	}
 }
 
-// fill writes into every space that there is, until the log has let go of some segments. It makes no new files.
-func fill(ctx context.Context, n *noden.Node) error {
+// filled is the file that fill makes before its last checkpoint.
+const filled = "filled"
+
+// fill writes into every space that there is, until the log has let go of some segments.
+func fill(ctx context.Context, n *noden.Node, dir string) error {
 	for _, s := range n.Store().Spaces() {
 		if s.Name == "default" {
 			continue
@@ -95,6 +101,17 @@ func fill(ctx context.Context, n *noden.Node) error {
 		}
 		tell("ok %s 1", id)
 	}
+	if err := n.Store().Checkpoint(ctx); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, filled), nil, 0o600); err != nil {
+		return err
+	}
+	tell("try last 1")
+	if err := take(ctx, n, "last", 1, contentOf(1, rng)); err != nil {
+		return err
+	}
+	tell("ok last 1")
 	return n.Store().Checkpoint(ctx)
 }
 

@@ -115,6 +115,43 @@ func TestE2EKilledBeforeANameIsDurable(t *testing.T) {
 	}
 }
 
+// TestE2ERestartAfterAFailedSync: the kernel shows the next node what a failed sync of a base has lost, as written. Nothing may be built upon that.
+func TestE2ERestartAfterAFailedSync(t *testing.T) {
+	need(t)
+	struck := 0
+	for which := 1; which <= 8; which++ { // of the syncs of the last checkpoint
+		h := newHistory(t, uint64(which))
+		h.disk.Forgets = true
+		last, n := false, 0
+		h.disk.Fault = func(op powercut.Op) error {
+			last = last || op.Kind == "create" && op.Name == "data/"+filled
+			if last && op.Kind == "sync" && strings.Contains(op.Name, "/base.db") {
+				if n++; n == which {
+					struck++
+					return syscall.EIO
+				}
+			}
+			return nil
+		}
+		at := t.TempDir()
+		v, unmount := mount(t, h.disk, nil, at)
+		h.live("fill", at, nil, nil, true)
+		h.disk.Fault = nil
+		h.live("rest", at, nil, nil, true)
+		h.dirs = v.directories()
+		unmount()
+		if h.account.Answered["f299"] != 1 {
+			t.Fatal("nothing was built upon it")
+		}
+		if h.cut(at, fmt.Sprintf("sync %d failed", which)); t.Failed() {
+			return
+		}
+	}
+	if struck < 4 {
+		t.Errorf("only %d syncs failed", struck)
+	}
+}
+
 func need(t *testing.T) {
 	t.Helper()
 	if os.Getenv("ENGRAMD_E2E") == "" {
@@ -135,6 +172,15 @@ type history struct {
 	rounds  int
 }
 
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 func newHistory(t *testing.T, seed uint64) *history {
 	return &history{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: powercut.New(), account: account{
 		Tried: map[string]int{}, Answered: map[string]int{}, Links: map[string]string{}, Spaces: map[string]string{},
@@ -150,9 +196,10 @@ func (h *history) round() {
 	ill := h.illness(after)
 	cut := make(chan struct{})
 	kill := make(chan struct{}, 1)
-	kills := 0
-	if !ill.fatal { // else the kernel has what a failed sync lost, and says that it is durable
-		kills = h.rng.IntN(3)
+	kills := h.rng.IntN(3)
+	h.disk.Forgets = h.rng.IntN(2) == 0
+	if ill.fatal && !h.disk.Forgets {
+		kills = 0 // what a failed sync lost would be read again for ever
 	}
 	every := 1 + after/(kills+1)
 	var dying atomic.Bool
@@ -175,7 +222,11 @@ func (h *history) round() {
 	}
 	at := t.TempDir()
 	v, unmount := mount(t, h.disk, h.dirs, at)
-	for h.live("write", at, cut, kill, ill.fatal) {
+	for range 6 {
+		again := h.live("write", at, cut, kill, ill.fatal) || h.disk.Forgets && ill.fatal && !isClosed(cut)
+		if !again || t.Failed() {
+			break
+		}
 		dying.Store(false)
 	}
 	h.dirs = v.directories()
@@ -309,13 +360,11 @@ func (h *history) live(mode, at string, cut, kill <-chan struct{}, mortal bool) 
 	close(ended)
 	<-over
 	err = cmd.Wait()
-	select {
-	case <-cut:
+	switch {
+	case isClosed(cut):
 		killed = false
+	case killed:
 	default:
-		if killed {
-			break
-		}
 		unborn := len(h.account.Tried) == 0 && strings.Contains(complaint.String(), syscall.ENOSPC.Error()) // without room for its first files a node does not start
 		if !mortal && !unborn {
 			t.Errorf("round %d: the child ended before the cut: %v\n%.4000s", h.rounds, err, complaint.String())

@@ -89,7 +89,7 @@ func (st *Store) replace(c catalog) error {
 		err = st.opts.atCatalog()
 	}
 	if errors.Is(err, ErrReadOnly) {
-		st.broken.CompareAndSwap(nil, &err)
+		st.breaks(err)
 	}
 	if err == nil {
 		st.catalog = c

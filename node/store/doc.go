@@ -39,7 +39,7 @@
 //
 // A write that finds no room is ErrFull, is as if it had never been, and may be tried again; reads go on, and so does a store that is opened on
 // a full disk. A sync that fails is never retried: what the disk has is unknown, and everything that writes is ErrReadOnly until
-// a restart. So it is after a catalog whose name was not synced: a cut may leave the old one or the new one.
+// a restart, which has the kernel read again what the disk has: its cache may show what a failed sync lost. So it is after a catalog whose name was not synced: a cut may leave the old one or the new one.
 //
 // # Killed
 //

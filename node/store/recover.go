@@ -227,8 +227,7 @@ func (st *Store) noteCheckpoint(err error) {
 		}
 	case errors.Is(err, ErrDamaged):
 	default:
-		readOnly := fmt.Errorf("%w: %w", ErrReadOnly, err)
-		st.broken.CompareAndSwap(nil, &readOnly)
+		st.breaks(fmt.Errorf("%w: %w", ErrReadOnly, err))
 	}
 	if before := st.failure.Swap(&err); before == nil || (*before).Error() != err.Error() {
 		st.opts.Logger.Error("checkpoint failed", "error", err)

@@ -174,7 +174,7 @@ func (s *Space) failed(err error) error {
 		return gone // the base was closed meanwhile
 	}
 	if errors.Is(err, ErrReadOnly) {
-		s.store.broken.CompareAndSwap(nil, &err)
+		s.store.breaks(err)
 	}
 	if !errors.Is(err, pages.ErrDamaged) {
 		return err

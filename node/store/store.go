@@ -143,21 +143,41 @@ func Open(opts Options) (*Store, error) {
 	return st, nil
 }
 
-// settle makes durable what will be read: bases, their names, the catalog's. The log looks after itself.
+// settle makes durable what will be read, and sees to it that what is read is what the disk has.
 func (st *Store) settle() error {
-	return errors.Join(st.opts.FS.SyncDir("."), st.opts.FS.SyncTree("spaces"))
+	fsys, dirs := st.opts.FS, []string{"spaces", "wal"}
+	err := fsys.SyncDir(".")
+	for _, dir := range dirs {
+		err = errors.Join(err, fsys.SyncTree(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("sync what the last run left: %w", err)
+	}
+	if err := fsys.DropStale(dirs...); err != nil {
+		return fmt.Errorf("read again what a failed sync left: %w", err)
+	}
+	return nil
+}
+
+// breaks makes the store read-only.
+func (st *Store) breaks(err error) {
+	if st.broken.CompareAndSwap(nil, &err) {
+		disk.NoteFailedSync(st.opts.FS)
+	}
 }
 
 func (st *Store) read() error {
 	if err := st.settle(); err != nil {
-		readOnly := fmt.Errorf("%w: sync what the last run left: %w", ErrReadOnly, err)
-		st.broken.Store(&readOnly)
+		st.breaks(fmt.Errorf("%w: %w", ErrReadOnly, err))
 	}
 	var err error
 	if st.catalog, err = readCatalog(st.opts.FS); err != nil {
 		return err
 	}
-	if err := st.sweepOrphans(); err != nil {
+	if st.broken.Load() == nil { // else a directory may belong to a catalog that a cut brings back
+		err = st.sweepOrphans()
+	}
+	if err != nil {
 		return err
 	}
 	for _, e := range slices.Clone(st.catalog.Spaces) {

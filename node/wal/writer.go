@@ -296,6 +296,7 @@ func (l *Log) room(n int) (*segment, error) {
 func (l *Log) poisoned(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrPoisoned, cause)
 	l.poison.Store(&err)
+	disk.NoteFailedSync(l.opts.FS)
 	l.opts.Logger.Error("the log is read-only until a restart", "error", cause)
 	return err
 }

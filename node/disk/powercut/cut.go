@@ -11,7 +11,7 @@ import (
 func (d *Disk) Cut(n int, rng *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := cutting{rng: rng, stable: map[int]*blob{}, pending: map[int][]piece{}, durable: map[string]int{}, named: map[int]bool{}}
+	c := cutting{rng: rng, forgets: d.Forgets, stable: map[int]*blob{}, pending: map[int][]piece{}, durable: map[string]int{}, named: map[int]bool{}}
 	for op := range c.both(d.past, d.ops[:n]) {
 		c.name(op)
 	}
@@ -25,6 +25,7 @@ func (d *Disk) Cut(n int, rng *rand.Rand) *Disk {
 // A cutting replays operations and tells what is durable from what is under way.
 type cutting struct {
 	rng     *rand.Rand
+	forgets bool
 	stable  map[int]*blob   // synced bytes, by inode
 	pending map[int][]piece // written since, by inode
 	durable map[string]int  // synced names
@@ -103,7 +104,9 @@ func (c *cutting) bytes(op Op) {
 		delete(c.pending, op.inode)
 	case "failed sync":
 		for _, p := range c.pending[op.inode] {
-			c.sectors(c.file(op.inode), p, 0.5)
+			if !c.forgets {
+				c.sectors(c.file(op.inode), p, 0.5)
+			}
 		}
 		delete(c.pending, op.inode)
 	}

@@ -2,7 +2,8 @@
 // to it, and makes from any prefix of them the disks that a cut at that moment may leave. Of bytes not
 // synced, any subset of the 512-byte sectors may have arrived; of names not synced, any prefix of the changes
 // in a directory. Errors and a full disk can be injected. What a failed sync was to make durable is forgotten, as
-// kernels do: some of it has arrived, the rest never will, though it can still be read, and a later sync says that all is well.
+// kernels do: some of it has arrived, the rest never will, though it can still be read, and a later sync says that all is well. A Disk that Forgets
+// shows what has arrived.
 //
 // A Disk may be used from several goroutines.
 package powercut
@@ -29,6 +30,8 @@ var ErrGone = errors.New("the process is gone")
 type Disk struct {
 	// Room is how many bytes files may take together; zero: any number.
 	Room int64
+	// Forgets: what a failed sync was to make durable has not arrived, none of it, and can only be read from a cache that stands before the disk.
+	Forgets bool
 	// Fault is asked before each operation, if set; its error is the operation's. One of ErrGone: who asks for it was killed before.
 	Fault func(op Op) error
 
@@ -50,6 +53,31 @@ type Op struct {
 type inode struct {
 	id int
 	blob
+	undo []change // since the last sync, if the disk forgets
+}
+
+// A change is what a write or truncation found.
+type change struct {
+	off, size int64
+	data      []byte // from off on
+}
+
+// changing notes what there is from off to end, before it changes.
+func (i *inode) changing(off, end int64) {
+	was := make([]byte, max(0, min(end, i.size)-off))
+	if _, err := i.readAt(was, off); err != nil && len(was) > 0 {
+		panic(err)
+	}
+	i.undo = append(i.undo, change{off, i.size, was})
+}
+
+// forget takes back all changes since the last sync.
+func (i *inode) forget() {
+	for _, c := range slices.Backward(i.undo) {
+		i.write(c.data, c.off)
+		i.resize(c.size)
+	}
+	i.undo = nil
 }
 
 // New returns an empty disk.
@@ -228,6 +256,9 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.disk.do(Op{Kind: "write", Name: f.name, Off: off, Data: slices.Clone(b), inode: f.inode.id}); err != nil {
 		return 0, err
 	}
+	if f.disk.Forgets {
+		f.inode.changing(off, off+int64(len(b)))
+	}
 	f.inode.write(b, off)
 	return len(b), nil
 }
@@ -239,6 +270,9 @@ func (f *file) Truncate(size int64) error {
 	if err := f.disk.do(Op{Kind: "truncate", Name: f.name, Off: size, inode: f.inode.id}); err != nil {
 		return err
 	}
+	if f.disk.Forgets {
+		f.inode.changing(size, f.inode.size)
+	}
 	f.inode.resize(size)
 	return nil
 }
@@ -246,7 +280,14 @@ func (f *file) Truncate(size int64) error {
 func (f *file) Sync() error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	return f.disk.do(Op{Kind: "sync", Name: f.name, inode: f.inode.id})
+	err := f.disk.do(Op{Kind: "sync", Name: f.name, inode: f.inode.id})
+	switch {
+	case err == nil:
+		f.inode.undo = nil
+	case !errors.Is(err, ErrGone):
+		f.inode.forget()
+	}
+	return err
 }
 
 func (f *file) Size() (int64, error) {
