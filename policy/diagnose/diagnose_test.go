@@ -89,6 +89,10 @@ func TestDiagnose(t *testing.T) {
 		"some wait for a lock among many requests": {
 			but(diagnose.LockWaiters, 0.6, diagnose.InFlight, 100, diagnose.CoresUsed, 3.9, diagnose.RunQueue, 8), []diagnose.Cause{diagnose.CPU}, nil, "",
 		},
+		"some wait for a lock while a disk holds all up": { // measured: what holds it waits for the disk
+			n(diagnose.LockWaiters, 0.51, diagnose.BlockedIO, 9.4, diagnose.HostIOStall, 0.89, diagnose.DiskBusy, 0.98, diagnose.CoresUsed, 0.07, diagnose.CoresLimit, 2),
+			[]diagnose.Cause{diagnose.Disk}, map[diagnose.Cause]diagnose.Verdict{diagnose.Lock: diagnose.Possible, diagnose.Load: diagnose.RuledOut}, "",
+		},
 		"workers wait for a lock, and many for a worker": {
 			but(diagnose.LockWaiters, 0.97, diagnose.InFlight, 60, diagnose.QueueDepth, 58), []diagnose.Cause{diagnose.Lock},
 			map[diagnose.Cause]diagnose.Verdict{diagnose.Spreading: diagnose.Likely}, "",

@@ -81,6 +81,7 @@ var rules = []rule{
 	{Lock, LockShare, 0, 0.1, denies, own},
 	{Lock, Throttled, 0.05, inf, doubts, "who holds a lock may be stopped meanwhile"},
 	{Lock, RunQueue, 1, inf, doubts, "who holds a lock may wait for a core meanwhile"},
+	{Lock, BlockedIO, 1, inf, doubts, "who holds a lock may wait for a disk meanwhile"},
 
 	{CPU, CPUUse, 0.85, inf, shows, guideMatrix},
 	{CPU, CPUUse, 0.7, 0.85, suggests, guideMatrix},
