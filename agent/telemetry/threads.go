@@ -126,7 +126,7 @@ func (t *threads) add(times map[threadKey]threadTime, over time.Duration) (busie
 		if now.run < before.run || now.wait < before.wait {
 			before = threadTime{}
 		}
-		if !there && now.run+now.wait > over {
+		if !there && now.run+now.wait > over+time.Second { // the reading takes its time
 			before = now
 		}
 		ran := now.run - before.run

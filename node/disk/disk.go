@@ -149,17 +149,20 @@ func (o *OS) with(name string, do func(*os.File) error) error {
 // synced can be read by the next one, which would build upon it, and a cut could take it back.
 func (o *OS) SyncTree(dir string) error { return o.walk(dir, (*os.File).Sync) }
 
-// walk does something with dir, if there is one, and the files and directories in it.
+// walk does something with dir, if there is one, and the files and directories in it, but those that this process may not open: they are not ours.
 func (o *OS) walk(dir string, do func(*os.File) error) error {
 	return fs.WalkDir(o.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && name == dir:
-			return nil
-		case err != nil:
-			return err
-		case e.IsDir() || e.Type().IsRegular():
-			return o.with(name, do)
+		if err == nil && (e.IsDir() || e.Type().IsRegular()) {
+			err = o.with(name, do)
 		}
-		return nil
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist):
+			return nil
+		case errors.Is(err, fs.ErrPermission) && e != nil && e.IsDir():
+			return fs.SkipDir
+		case errors.Is(err, fs.ErrPermission):
+			return nil
+		}
+		return err
 	})
 }

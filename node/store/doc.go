@@ -44,7 +44,7 @@
 // # Killed
 //
 // What a process that was killed had written and not synced is in the kernel's cache, where the next one sees it and builds upon it. Open syncs what it
-// will read before, files and names.
+// will read before, files and names, or fails.
 //
 // # Compaction
 //

@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/engramd/engramd/node/disk"
 	"github.com/engramd/engramd/node/record"
 	"github.com/engramd/engramd/node/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 // A disease is how commits of the base end, from one moment to another.
@@ -169,6 +171,8 @@ func TestACatalogOfUnknownState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
+			var s *store.Space
+			model := map[string]string{}
 			let := map[string]int{"create": 1, "adopt": 1}[name] // their first write gives out an id
 			ill := false
 			l := live(t, dir, func(o *store.Options) {
@@ -180,10 +184,16 @@ func TestACatalogOfUnknownState(t *testing.T) {
 						return nil
 					}
 					ill = false
+					for i := range 300 { // some segments of the log
+						id := fmt.Sprint("m", i)
+						do(t, s, put(id, strings.Repeat(id, 200)))
+						model[id] = strings.Repeat(id, 200)
+					}
 					return fmt.Errorf("%w: %w", store.ErrReadOnly, syscall.EIO)
 				})
 			})
-			other, s, model := l.space("other"), l.space("default"), map[string]string{}
+			other := l.space("other")
+			s = l.space("default")
 			do(t, other, put("a", "1"))
 			checkpoint(t, l)
 			var base bytes.Buffer
@@ -197,14 +207,11 @@ func TestACatalogOfUnknownState(t *testing.T) {
 			if ill {
 				t.Fatal("no catalog was written")
 			}
-			for i := range 300 { // some segments of the log
-				id := fmt.Sprint("m", i)
-				if r, err := s.Apply(t.Context(), []store.Change{put(id, strings.Repeat(id, 200))}); err == nil && r[0].Err == nil {
-					model[id] = strings.Repeat(id, 200)
-				}
+			if _, err := s.Apply(t.Context(), []store.Change{put("late", "x")}); !errors.Is(err, store.ErrReadOnly) {
+				t.Errorf("a write afterwards: %v; want ErrReadOnly", err)
 			}
-			if _ = l.Checkpoint(t.Context()); len(model) > 0 {
-				t.Errorf("%d changes were taken; want none", len(model))
+			if err := l.Checkpoint(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+				t.Errorf("a checkpoint, which would let go of the log: %v; want ErrReadOnly", err)
 			}
 			after := live(t, crashed(t, dir), nil)
 			for _, s := range after.Spaces() {
@@ -220,6 +227,52 @@ func TestACatalogOfUnknownState(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAStartThatCannotBeSynced ends, and touches nothing.
+func TestAStartThatCannotBeSynced(t *testing.T) {
+	dir := t.TempDir()
+	l := live(t, dir, nil)
+	do(t, l.space("default"), put("a", "1"))
+	killed := crashed(t, dir)
+	before := read(t, killed)
+	note := filepath.Join(killed, "sync-failed")
+	if err := os.MkdirAll(filepath.Join(note, "in the way"), 0o750); err != nil { // the note of a failed sync that cannot be taken away
+		t.Fatal(err)
+	}
+	fsys, err := disk.NewOS(killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fsys.Close()
+	if st, err := store.Open(store.Options{FS: fsys, MapBytes: 1 << 24}); err == nil || !strings.Contains(err.Error(), "read again what a failed sync left") {
+		t.Errorf("%v, %v", st, err)
+	}
+	if err := os.RemoveAll(note); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, read(t, killed)); diff != "" {
+		t.Errorf("files (-before +after):\n%s", diff)
+	}
+	compare(t, live(t, killed, nil).space("default"), map[string]string{"a": "1"})
+}
+
+// read returns all files below dir.
+func read(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			var b []byte
+			b, err = os.ReadFile(path)
+			files[path] = string(b)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // TestRecodeOnAFullDisk leaves everything as it was.

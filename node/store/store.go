@@ -151,7 +151,7 @@ func (st *Store) settle() error {
 		err = errors.Join(err, fsys.SyncTree(dir))
 	}
 	if err != nil {
-		return fmt.Errorf("sync what the last run left: %w", err)
+		return fmt.Errorf("sync what the last run left, or the disk loses it (the kernel's log says why it cannot): %w", err)
 	}
 	if err := fsys.DropStale(dirs...); err != nil {
 		return fmt.Errorf("read again what a failed sync left: %w", err)
@@ -168,24 +168,19 @@ func (st *Store) breaks(err error) {
 
 func (st *Store) read() error {
 	if err := st.settle(); err != nil {
-		st.breaks(fmt.Errorf("%w: %w", ErrReadOnly, err))
+		disk.NoteFailedSync(st.opts.FS)
+		return err // nothing may be built upon what is only in the kernel's cache
 	}
 	var err error
 	if st.catalog, err = readCatalog(st.opts.FS); err != nil {
 		return err
 	}
-	if st.broken.Load() == nil { // else a directory may belong to a catalog that a cut brings back
-		err = st.sweepOrphans()
-	}
-	if err != nil {
+	if err := st.sweepOrphans(); err != nil {
 		return err
 	}
 	for _, e := range slices.Clone(st.catalog.Spaces) {
 		if e.Deleted {
-			if st.broken.Load() == nil {
-				err = st.sweep(e.ID)
-			}
-			if err != nil {
+			if err := st.sweep(e.ID); err != nil {
 				return err
 			}
 			continue

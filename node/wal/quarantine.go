@@ -36,12 +36,12 @@ func (r *recovery) hole(first, last uint64) error {
 // could see it now, and a power cut take it back), names as well as bytes, and sets unused segments aside.
 func (r *recovery) settle() error {
 	l := r.log
+	if err := l.opts.FS.SyncDir(l.opts.Dir); err != nil {
+		return fmt.Errorf("sync the log's directory: %w", err)
+	}
 	read := l.sealed
 	l.sealed = nil
-	err := l.opts.FS.SyncDir(l.opts.Dir)
-	if err != nil {
-		err = fmt.Errorf("sync the log's directory: %w", err)
-	}
+	var err error
 	for _, s := range read {
 		if s.last <= r.floor { // nothing in it, or nothing that is not safe elsewhere
 			err = errors.Join(err, l.retire(s))
